@@ -6,7 +6,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use common::machine::{Lack, skipped};
-use common::{Place, paths};
+use common::{Place, paths, python_with};
 use serde_json::Value;
 
 /// Runs a command, observed; `false` where nothing can be observed here.
@@ -345,4 +345,41 @@ fn what_a_library_of_the_workspace_was_used_for_is_stale_when_it_changes() {
     run(&place, &build);
     let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"])), (1, vec!["app"]), "{report:#}");
+}
+
+#[test]
+fn what_a_program_reads_back_through_a_file_that_it_lent_to_another_one_goes_back_to_what_that_read() {
+    let Some(python) = python_with(&["sqlite3"]) else { return };
+    let python = python.to_str().unwrap();
+    let temporary =
+        "f = tempfile.TemporaryFile(); subprocess.run(['cat', 'd'], stdout=f); f.seek(0); r = f.read()";
+    let log = "f = open('log', 'w+b'); subprocess.run(['cat', 'd'], stdout=f); f.seek(0); r = f.read()";
+    let followed = "w = open('log', 'wb'); g = open('log', 'rb')
+p = subprocess.Popen(['sort', 'd'], stdout=w); r = b''
+while p.poll() is None: r += g.read(); time.sleep(.01)
+r += g.read()";
+    let base = "c = sqlite3.connect('y.db'); c.execute('create table t(a)'); c.commit()
+e = \"import sqlite3; c = sqlite3.connect('y.db')\\nc.execute('insert into t values(?)', (open('d').read(),)); c.commit()\"
+subprocess.run([sys.executable, '-c', e], check=True)
+r = c.execute('select a from t').fetchone()[0].encode()";
+    for (way, stale, doubtful) in [
+        (temporary, &["m"][..], &[][..]),
+        (log, &["log"], &["m"]),
+        (followed, &["log", "m"], &[]),
+        (base, &["y.db"], &["m"]),
+    ] {
+        let place = Place::empty();
+        place.ok(&["init"]);
+        place.write("d", b"1\n");
+        let imports = "import sqlite3, subprocess, sys, tempfile, time\n";
+        place.write("t.py", format!("{imports}{way}\nopen('m', 'wb').write(r)\n").as_bytes());
+        if !run(&place, &[python, "t.py"]) {
+            return;
+        }
+        assert_eq!(place.status().0, 0, "{way}");
+        place.write("d", b"2\n");
+        let (_, report) = place.status();
+        let found = (paths(&report["stale"]), paths(&report["doubtful"]));
+        assert_eq!(found, (stale.to_vec(), doubtful.to_vec()), "{way}");
+    }
 }

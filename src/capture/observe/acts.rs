@@ -108,6 +108,7 @@ impl Net<'_> {
             }
             Call::ExitGroup => {
                 self.end_held(who);
+                self.end_nameless(thread, who);
                 self.end_input(thread, who);
                 self.end_reading(who, us);
                 let actor = self.ledger.actor(who);
@@ -322,7 +323,11 @@ impl Net<'_> {
     /// Records a read of a file that is there, and how it is read.
     pub(super) fn read_as(&mut self, act: Act<'_>, what: What, look: &Look, reading: Reading) {
         self.notice_outsiders(what, look);
-        self.part_from_what_follows(act.who, what, look, act.us);
+        let is_yet_to_come = self.part_from_what_follows(act.who, what, look, act.us);
+        self.listen_to_own(act, what);
+        if is_yet_to_come {
+            return self.ledger.read_what_follows(act.who, what, look, act.us, reading);
+        }
         if self.ledger.read_as(act.who, what, look, act.us, reading) {
             self.watch_readers(what, act.us);
         }
@@ -331,10 +336,11 @@ impl Net<'_> {
         }
     }
 
-    /// Makes what is read now a version of its own, where others have the file open for writing and may go on.
-    pub(super) fn part_from_what_follows(&mut self, who: Who, what: What, look: &Look, us: i64) {
+    /// Makes what is read now a version of its own, where others have the file open for writing and may go on; tells whether they
+    /// have it open and have written nothing yet.
+    pub(super) fn part_from_what_follows(&mut self, who: Who, what: What, look: &Look, us: i64) -> bool {
         if !self.openings.has(what) || self.ledger.is_forgotten(what) {
-            return;
+            return false;
         }
         let writers = self.ledger.writers_under_way(who, what, look);
         let open: Vec<Who> = writers
@@ -342,12 +348,17 @@ impl Net<'_> {
             .filter(|writer| tracee::writes_to(self.ledger.actors[*writer as usize].pid, look))
             .collect();
         if open.iter().all(|writer| *writer == who) {
-            return;
+            return false;
+        }
+        let body = self.ledger.body(what);
+        if look.size == 0 || body.standing() < body.current() {
+            return true;
         }
         let read = self.ledger.go_on_later(&open, what, look, us);
         if let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf()) {
             self.endanger(what, read, look, &path);
         }
+        false
     }
 
     /// Says that a file is not recorded whose path the kernel does not tell, because it is too long.
@@ -367,8 +378,12 @@ impl Net<'_> {
         let done = if writing.truncates { None } else { self.ledger.done_before(act.who, what, look) };
         let goes_on =
             done.is_some_and(|done| !done.into_iter().any(|process| tracee::writes_to(process, look)));
+        if !writing.truncates {
+            self.part_for_listeners(act, what, look);
+        }
         let endangered = self.ledger.write(act.who, what, look, act.us, Writing { goes_on, ..writing });
         self.let_read_on(act, what, look);
+        self.let_listen(act, what, look, writing.reads);
         let path = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf());
         if let Some(path) = path {
             self.disturb(&path);

@@ -322,19 +322,25 @@ impl Assembly<'_> {
         let was_written = version <= body.standing() && !self.unchanged.is_unchanged(what, version);
         let kept_open = touch.reading == Reading::KeptOpen;
         let read = touch.read.filter(|_| was_written || !kept_open);
-        let may_be_other =
-            |us| self.may_have_read_on(who, what, version) || self.may_have_changed(who, body, version, us);
+        // What others of the run wrote on is a version that is known, too.
+        let may_be_other = |us| {
+            body.is_given_anew(version) && self.may_have_read_on(who, what, version)
+                || self.may_have_changed(who, body, version, us)
+        };
         let fit = read.map(|(us, stamp)| match may_be_other(us) {
             true => Fit::Changed,
             // It was seen as somebody began to change it.
-            false if kept_open => Fit::Likely,
+            false if kept_open || touch.follows => Fit::Likely,
             false => self.fit(body, version, us, &stamp),
         });
         let says_since = body.has_our_times && !body.versions[version as usize].written;
         let since_ns = read.map(|(_, stamp)| stamp.ctime_ns);
         let since_ns = since_ns.filter(|_| says_since && fit == Some(Fit::Same));
-        let read_us =
-            read.map(|(us, _)| if kept_open { self.read_on_us(who, body, version, us) } else { us });
+        let read_us = read.map(|(us, _)| match touch.follows {
+            true => self.followed_us(who, body, version, us),
+            false if kept_open => self.read_on_us(who, body, version, us),
+            false => us,
+        });
         if let Some(us) = read_us
             && let Some(place) = self.place(what, version, us)
         {
@@ -424,6 +430,14 @@ impl Assembly<'_> {
         let done_us = self.ledger.lag.over_us(stamp.mtime_ns).map_or(us, |over_us| over_us - 1);
         let ended_us = self.ledger.actors[who as usize].ended_us.unwrap_or(i64::MAX);
         done_us.min(ended_us).max(us)
+    }
+
+    /// Returns the same where others came to write into the file: when those were done.
+    fn followed_us(&self, who: Who, body: &Body, version: u32, us: i64) -> i64 {
+        let others = body.versions[version as usize].writers.iter().filter(|writer| **writer != who);
+        let ended_us = |other: &Who| self.ledger.actors[*other as usize].ended_us.unwrap_or(i64::MAX);
+        let done_us = others.map(ended_us).max().unwrap_or(i64::MAX);
+        self.read_on_us(who, body, version, us).min(done_us).max(us)
     }
 
     fn fit(&self, body: &Body, version: u32, us: i64, then: &Stamp) -> Fit {

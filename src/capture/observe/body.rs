@@ -7,6 +7,7 @@ use super::Evidence;
 use super::checkpoint::{Noted, Record, choice, record};
 use super::closings::Rest;
 use super::digest::Digest;
+use super::listeners::Listener;
 use super::relay::Relay;
 use super::stamp::{Look, Stamp};
 
@@ -172,6 +173,10 @@ pub(super) struct Body {
     pub(super) was_opened_for_writing: bool,
     /// Opened for reading and writing at once: what is written through memory moves no time.
     pub(super) may_be_mapped: bool,
+    /// Opened it to read and write it, or to read what they had written into it.
+    pub(super) listeners: Vec<Listener>,
+    /// Somebody who has it open to read may have read what another one wrote.
+    pub(super) is_followed: bool,
     /// Somebody of the run may have set its times.
     pub(super) was_time_set: bool,
     /// Openings for writing.
@@ -194,8 +199,8 @@ pub(super) struct Body {
 }
 
 record!(Body {
-    birth_ns, existed, is_link, names, versions, calm_ctimes_ns, was_opened_for_writing, may_be_mapped, rested,
-    was_time_set, has_our_times, stamp_is_sure;
+    birth_ns, existed, is_link, names, versions, calm_ctimes_ns, was_opened_for_writing, may_be_mapped,
+    listeners, is_followed, rested, was_time_set, has_our_times, stamp_is_sure;
     counted, is_read_early, is_watched, read_us, has_changed_ns, noted
 });
 
@@ -210,6 +215,8 @@ impl Body {
             calm_ctimes_ns: vec![],
             was_opened_for_writing: false,
             may_be_mapped: false,
+            listeners: vec![],
+            is_followed: false,
             was_time_set: false,
             counted: Counted::Never,
             is_read_early: false,

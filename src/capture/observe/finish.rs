@@ -51,6 +51,11 @@ pub(super) fn finish(net: &mut Net<'_>) {
     }
 }
 
+/// Tells whether the files of a file system, by its kind as `statfs` names it, lie in memory alone.
+pub(super) fn is_in_memory(kind: u32) -> bool {
+    matches!(kind, TMPFS | RAMFS)
+}
+
 /// Reads files for their digests, which are remembered.
 pub(super) fn read_all(net: &Net<'_>, tasks: Vec<Task>) -> Vec<(Task, Bytes)> {
     let began_ns = kernel_time_ns();
@@ -129,7 +134,7 @@ fn look_again(net: &mut Net<'_>, what: What) -> Option<(PathBuf, Look)> {
 
 /// Decides whether the bytes that stand in a file are to be read.
 pub(super) fn task(net: &mut Net<'_>, what: What, path: PathBuf, look: Look) -> Option<Task> {
-    let in_memory = matches!(net.file_system(&look, &path), TMPFS | RAMFS);
+    let in_memory = is_in_memory(net.file_system(&look, &path));
     let body = net.ledger.body(what);
     let current = body.current();
     let tentative = body.version(current).tentative;

@@ -55,6 +55,9 @@ impl Net<'_> {
                 {
                     self.ledger.actor(who).lent.push(what);
                 }
+                if descriptor > 2 && look.links == 0 && is_written() {
+                    self.ledger.actor(who).talks = true;
+                }
             } else if descriptor > 2
                 && (look.is_pipe() || look.is_socket())
                 && !self.given.contains(&look.ino)
@@ -110,6 +113,7 @@ impl Net<'_> {
         for what in self.ledger.actors[fork as usize].lent.clone() {
             let look = self.look_again(what);
             self.ledger.wrote_as_fork(fork, what, look.as_ref());
+            self.ledger.followed_as_fork(fork, what);
         }
     }
 
@@ -219,6 +223,7 @@ impl Ledger {
                 self.actors[fork as usize].is_apart = true;
                 for what in self.actors[fork as usize].lent.clone() {
                     self.wrote_as_fork(fork, what, None);
+                    self.followed_as_fork(fork, what);
                 }
             }
         }

@@ -157,6 +157,27 @@ fn mapped(line: &[u8], purpose: Purpose) -> Option<&[u8]> {
         .then_some(path)
 }
 
+/// Tells whether a process has a file mapped in any way.
+pub(super) fn maps(process: i32, file: &Look) -> bool {
+    let inode = file.ino.to_string();
+    let maps = std::fs::read(format!("/proc/{process}/maps")).unwrap_or_default();
+    maps.split(|byte| *byte == b'\n').any(|line| {
+        let is_named_so = line.splitn(6, |byte| *byte == b' ').nth(4) == Some(inode.as_bytes());
+        is_named_so && is_mapped(line, file)
+    })
+}
+
+/// Tells whether a line of `/proc/PID/maps` that names the inode of a file is about that file: of one without a name, nothing else
+/// tells.
+fn is_mapped(line: &[u8], file: &Look) -> bool {
+    match mapped(line, Purpose::Read) {
+        Some(path) => digest::c_path(Path::new(OsStr::from_bytes(path)))
+            .and_then(|path| sys::look(sys::here(), &path, true))
+            .is_ok_and(|look| look.is_same_file(file)),
+        None => line.ends_with(b" (deleted)") && file.links == 0,
+    }
+}
+
 fn children_of(process: i32) -> Result<Vec<i32>> {
     let mut children = vec![];
     for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {

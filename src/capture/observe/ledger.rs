@@ -30,12 +30,14 @@ pub(super) struct Touch {
     pub(super) was_executed: bool,
     /// Wrote into the bytes of the version before, some of which may be left.
     pub(super) extends: bool,
+    /// It was open to be read as others came to write it, who had not begun.
+    pub(super) follows: bool,
     /// It was opened to be read more than once.
     pub(super) was_read_again: bool,
     pub(super) noted: Noted,
 }
 
-record!(Touch { read, reading, written_us, was_executed, extends; was_read_again, noted });
+record!(Touch { read, reading, written_us, was_executed, extends, follows; was_read_again, noted });
 
 /// What may have changed in a ledger since the last checkpoint, in the order in which it was first changed.
 #[derive(Debug, Default)]
@@ -81,7 +83,7 @@ const SMALL_BYTES: u64 = 1 << 20;
 const VERSIONS_MAX: usize = 256;
 const LARGE_VERSIONS_MAX: usize = 8;
 
-fn versions_max(look: &Look) -> usize {
+pub(super) fn versions_max(look: &Look) -> usize {
     if look.size <= SMALL_BYTES { VERSIONS_MAX } else { LARGE_VERSIONS_MAX }
 }
 
@@ -256,6 +258,17 @@ impl Ledger {
         !touch.was_read_again
     }
 
+    /// Records that somebody opens a file to read it, into which others are about to write.
+    pub(super) fn read_what_follows(&mut self, who: Who, what: What, look: &Look, us: i64, reading: Reading) {
+        if look.size > 0 {
+            self.read_as(who, what, look, us, reading);
+        } else {
+            let current = self.body(what).current();
+            self.touch(who, what, current).read_at(us, look.stamp(), reading);
+        }
+        self.follow(who, what, look, us);
+    }
+
     /// Records another read of a file that is known not to have changed since the last look.
     pub(super) fn read_again(&mut self, who: Who, what: What, us: i64) {
         if self.is_forgotten(what) {
@@ -352,9 +365,9 @@ impl Ledger {
         let body = self.body(what);
         body.refresh(&look.stamp());
         let version = &body.versions[body.current() as usize];
-        let is_settled = !version.written || version.tentative.is_some() || body.rested.is_some();
+        let is_settled = !version.written || body.rested.is_some();
         let is_full = body.versions.len() >= versions_max(look);
-        if is_settled || is_full || look.size == 0 || version.writers.iter().all(|writer| *writer == who) {
+        if is_settled || is_full || version.writers.iter().all(|writer| *writer == who) {
             return vec![];
         }
         let writers = version.writers.clone();
@@ -366,13 +379,19 @@ impl Ledger {
     pub(super) fn go_on_later(&mut self, writers: &[Who], what: What, look: &Look, us: i64) -> Option<u32> {
         let body = self.body(what);
         let current = body.current();
-        let version = body.version(current);
-        version.may_go_on = true;
-        let is_unread = version.bytes == Bytes::Unread;
+        body.version(current).may_go_on = true;
+        self.followed.insert(what);
+        self.begin_next(writers, what, look, us)
+    }
+
+    /// Begins a version of a file that those may write who have it open; returns the one before, if its bytes must be taken.
+    pub(super) fn begin_next(&mut self, writers: &[Who], what: What, look: &Look, us: i64) -> Option<u32> {
+        let body = self.body(what);
+        let current = body.current();
+        let is_unread = body.version(current).bytes == Bytes::Unread;
         let mut next = Version::new(None, look.stamp());
         (next.written, next.tentative, next.writers) = (true, Some(look.stamp()), writers.to_vec());
         body.versions.push(next);
-        self.followed.insert(what);
         for writer in writers {
             let touch = self.touch(*writer, what, current + 1);
             (touch.written_us, touch.extends) = (Some(us), true);
@@ -470,7 +489,8 @@ impl Ledger {
         self.settle_relay(what);
         let body = self.body(what);
         let owner = body.versions[0].writers.first().copied();
-        let Some(owner) = owner.filter(|_| !body.existed && body.live_name().is_none()) else {
+        let is_gone = !body.existed && !body.is_followed && body.live_name().is_none();
+        let Some(owner) = owner.filter(|_| is_gone) else {
             return;
         };
         let is_private = body

@@ -42,7 +42,11 @@ mod ledger;
 #[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]
+mod listeners;
+#[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(target_os = "linux")]
+mod nameless;
 #[cfg(target_os = "linux")]
 mod names;
 #[cfg(target_os = "linux")]

@@ -18,6 +18,7 @@ use super::early::Early;
 use super::folders::Folders;
 use super::ledger::{Ledger, What};
 use super::mounts::Mount;
+use super::nameless::Nameless;
 use super::outsiders::{Openings, stamps_by_our_clock};
 use super::pending::Pending;
 use super::process::Actor;
@@ -92,6 +93,9 @@ pub(super) struct Net<'a> {
     pub(super) given: Vec<u64>,
     /// Its standard input when it began, if that is a pipe or a socket.
     pub(super) input: Option<Readiness>,
+    /// Files that the command was born with, which join nobody.
+    pub(super) given_files: Vec<(u64, u64)>,
+    pub(super) nameless: Nameless,
     /// What the command was born with beside its standard streams, by number.
     pub(super) given_beside: Vec<(i32, Look)>,
     pub(super) early: Early,
@@ -136,6 +140,8 @@ impl<'a> Net<'a> {
             mounts_before: vec![],
             given: vec![],
             input: None,
+            given_files: vec![],
+            nameless: Nameless::default(),
             given_beside: vec![],
             early: Early::default(),
             told: None,

@@ -258,6 +258,9 @@ impl Net<'_> {
             let what = self.ledger.create(who, &look, Some(path), us);
             let body = self.ledger.body(what);
             (body.has_our_times, body.may_be_mapped) = (stamps_by_our_clock(kind), reads);
+            if reads {
+                self.ledger.listen(who, what, tid, us);
+            }
             self.opens(what, tid, is_heard && !is_behind_link);
         }
         true

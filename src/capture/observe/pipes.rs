@@ -91,6 +91,13 @@ pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings)
         join_all(&mut leaders, pipe.said_by(&|who| writing.has(who)));
     }
     let writing = Writing::of(&mut leaders, &own);
+    for (from, to) in heard(actors, executors) {
+        if to < from && !writing.has(from) {
+            join(&mut leaders, from, to);
+        } else {
+            feeds.insert((from, to));
+        }
+    }
     let captured: BTreeSet<(Who, Who)> = pipes.values().flat_map(Pipe::captures).collect();
     for (inode, pipe) in &pipes {
         let Sides { mut from, mut to, from_apart: mut feeders, to_apart: mut fed } =
@@ -357,6 +364,15 @@ fn feeds_of_forks(actors: &[Actor], executors: &[Who]) -> BTreeSet<(Who, Who)> {
         }
     }
     feeds
+}
+
+/// Lists who may have heard whom through a file without a name: as through a pipe, who wrote into it comes first.
+fn heard(actors: &[Actor], executors: &[Who]) -> Vec<(Who, Who)> {
+    let heard = actors
+        .iter()
+        .zip(executors)
+        .flat_map(|(actor, to)| actor.heard.iter().map(|from| (executors[*from as usize], *to)));
+    heard.collect()
 }
 
 fn join_all(leaders: &mut [Who], members: impl IntoIterator<Item = Who>) {

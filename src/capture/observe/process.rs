@@ -84,6 +84,8 @@ pub(super) struct Actor {
     pub(super) bound: Vec<(String, i64)>,
     /// Files that were open for writing when the program began.
     pub(super) held: Vec<Held>,
+    /// Whom it may have heard through files without a name.
+    pub(super) heard: Vec<Who>,
     /// A file, and its version, that its standard input leads to as that of who started it does, none of it read before.
     pub(super) input: Option<(What, u32)>,
     /// Of a fork: its standard streams were looked at.
@@ -102,7 +104,7 @@ pub(super) struct Actor {
 
 record!(Actor {
     pid, parent, program, started_us, told_us, seen_us, ended_us, exit_code, standard, is_fed, holds, channels, ends,
-    connections, bound, held, read_as_fork, lent, talks;
+    connections, bound, held, heard, read_as_fork, lent, talks;
     input, was_looked_at, is_apart, touches, noted
 });
 
@@ -125,6 +127,7 @@ impl Actor {
             connections: vec![],
             bound: vec![],
             held: vec![],
+            heard: vec![],
             input: None,
             was_looked_at: false,
             lent: vec![],

@@ -397,6 +397,9 @@ impl Net<'_> {
         let Ok((reads, writes)) = act.thread.modes(opened) else {
             return;
         };
+        if act.who == 0 {
+            self.given_files.push((look.dev, look.ino));
+        }
         if self.ledger.known(look).is_none() {
             // Perhaps opened by who started it, in the last call before that, as a shell does.
             self.settle(act.thread.parent, false);
@@ -417,6 +420,7 @@ impl Net<'_> {
                         self.opens(what, act.thread.tid, false);
                         return;
                     }
+                    None if found.is_nameless => return self.hear_nameless(act, opened, (reads, writes)),
                     None => match self.identify(found, act.us) {
                         Some(what) => what,
                         None => return,
@@ -430,6 +434,7 @@ impl Net<'_> {
         if is_written {
             self.notice_outsiders(what, look);
             self.wrote_before(act, what, look);
+            self.part_for_listeners(act, what, look);
             if act.who == 0 || !self.ledger.relay(act.who, what, look, act.us) {
                 let reads = reads && descriptor > 2 && act.who == 0;
                 self.write(act, what, look, Writing { reads, ..Writing::default() });
@@ -445,6 +450,7 @@ impl Net<'_> {
                 }
             } else {
                 self.goes_on_writing(what, act.thread.tid);
+                self.let_listen(act, what, look, reads && descriptor > 2);
             }
         } else if reads && (descriptor <= 2 || act.who == 0) {
             self.read(act, what, look);

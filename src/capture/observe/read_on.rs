@@ -39,6 +39,7 @@ impl Net<'_> {
         for what in self.ledger.read_among(who, &self.ledger.followed) {
             let Some(look) = self.look_again(what) else { continue };
             self.ledger.body(what).refresh(&look.stamp());
+            self.ledger.end_following(who, what);
             if self.ledger.read_until_now(who, what, &look) {
                 self.part_from_what_follows(who, what, &look, us);
             }

@@ -11,7 +11,7 @@ use super::calls::Abi;
 use super::folders::Folders;
 use super::place::{Base, Place};
 use super::stamp::Look;
-use super::{mounts, sys};
+use super::{handles, mounts, sys};
 
 /// How long a thread is trusted to be the same without asking. Thread ids come round again only after all
 /// others have been given away, which takes longer.
@@ -526,9 +526,10 @@ pub(super) fn writes_to(process: i32, file: &Look) -> bool {
     has_open(process, file, 0o200)
 }
 
-/// Tells whether a process has a file open for reading.
+/// Tells whether a process has a file open for reading, or mapped. As standard output and standard error, files are mostly open for
+/// both where they are open for both at all, and are not read.
 pub(super) fn reads_from(process: i32, file: &Look) -> bool {
-    has_open(process, file, 0o400)
+    has_open(process, file, 0o400) || handles::maps(process, file)
 }
 
 /// The link in `/proc` has the permissions of the descriptor.
@@ -536,7 +537,8 @@ fn has_open(process: i32, file: &Look, permission: u32) -> bool {
     let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
         return false;
     };
-    entries.flatten().any(|entry| {
+    let only_writes = |name: &OsStr| permission == 0o400 && (name == "1" || name == "2");
+    entries.flatten().filter(|entry| !only_writes(&entry.file_name())).any(|entry| {
         let Ok(path) = super::digest::c_path(&entry.path()) else {
             return false;
         };

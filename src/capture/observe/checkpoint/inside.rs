@@ -197,6 +197,7 @@ fn own_part(mut part: Part, started_us: i64) -> Part {
     for (_, actor) in &mut part.actors {
         actor.held.retain_mut(|held| place(held.what).map(|own| held.what = own).is_some());
         actor.lent.retain_mut(|what| place(*what).map(|own| *what = own).is_some());
+        actor.heard = actor.heard.iter().filter_map(|from| number(*from)).collect();
     }
     part.touches.retain_mut(|((who, what), ..)| match (number(*who), place(*what)) {
         (Some(own), Some(place)) => {
@@ -226,6 +227,7 @@ impl Actor {
 impl Body {
     /// Makes what others did to it something that was done from outside; `number` gives the numbers of those who are no others.
     fn leave_to_others(&mut self, number: &dyn Fn(Who) -> Option<Who>, started_us: i64) {
+        self.listeners.retain_mut(|listener| number(listener.who).map(|own| listener.who = own).is_some());
         for version in &mut self.versions {
             version.writers = version.writers.iter().filter_map(|writer| number(*writer)).collect();
             version.written &= !version.writers.is_empty();

@@ -4,6 +4,7 @@ mod bytes;
 mod checkpoints;
 mod commands;
 mod languages;
+mod listeners;
 mod outsiders;
 mod processes;
 mod streams;
