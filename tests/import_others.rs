@@ -279,6 +279,19 @@ fn run_events_are_taken_over_once() {
 }
 
 #[test]
+fn a_run_of_which_only_the_start_is_told_was_not_interrupted_for_all_that_is_known() {
+    let place = workspace();
+    let id = "3f5e83fa-3480-44ff-99c5-ff943904e5e8";
+    place.write("events.ndjson", event("START", "2025-12-12T10:00:00.000Z", id, json!({})).as_bytes());
+    place.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(place.json(&["status"])["totals"]["interrupted_runs"], 0);
+    let end = event("ABORT", "2025-12-12T10:00:05.000Z", id, json!({}));
+    place.write("events.ndjson", end.as_bytes());
+    place.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    assert_eq!(place.json(&["status"])["totals"]["interrupted_runs"], 1);
+}
+
+#[test]
 fn what_was_exported_comes_back_as_nothing_new() {
     let Some(place) = Place::new() else { return };
     place.ok(&["pipeline", "--quiet", "--run-name", "demo"]);
@@ -319,7 +332,15 @@ fn what_is_exported_meets_the_events_of_others_and_comes_back_under_the_names_it
     other.ok(&["import", "--format", "openlineage", "events.ndjson"]);
     let shown = other.json(&["show", "o"]);
     assert_eq!(shown["path"], "o");
-    assert!(other.ok(&["show", "@"]).stdout.contains("│ sh -c 'cat a > o'\n"));
+    assert!(other.ok(&["show", "sh"]).stdout.contains("│ sh -c 'cat a > o'\n"));
+    // It is not here, as after a merge, and was done by nobody here.
+    let status = other.json(&["status"]);
+    assert_eq!(
+        (&status["totals"]["lost"], &status["totals"]["not_here"]),
+        (&json!(0), &json!(2)),
+        "{status:#}"
+    );
+    assert_eq!(other.run(&["show", "@"]).code, 2);
 
     // What another program says of the same file is said of this one; it names no command.
     let read = json!({ "inputs": [{ "namespace": "file", "name": path }] });

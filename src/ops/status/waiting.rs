@@ -59,10 +59,18 @@ impl Looking<'_> {
                 _ if settled.contains(&same) || repeated.contains(&head.view.run.id) => {}
                 _ if !listed.insert(same) => {}
                 RunStatus::Failed => self.report.failed.push(head),
+                // That no process of it is here says nothing.
+                _ if head.view.ended_at().is_none() && self.is_told_by_others(number, &head.view.run)? => {}
                 _ => self.report.interrupted.push(head),
             }
         }
         Ok(())
+    }
+
+    /// Returns true for a run that was at work elsewhere, for all that is known: another workspace recorded it, or another program.
+    fn is_told_by_others(&mut self, number: RunNo, run: &Run) -> Result<bool> {
+        let is_of_another_program = run.kind == RunKind::Import && !run.recorder.starts_with("lineage ");
+        Ok(is_of_another_program || !self.here.has_run(self.snapshot, number)?)
     }
 
     /// Returns true where a run wrote a file of the workspace.

@@ -306,6 +306,7 @@ fn take_run(
         tags,
         commit,
         branch: tag("mlflow.source.git.branch"),
+        is_of_elsewhere: false,
         is_dirty: None,
         parent: tag("mlflow.parentRunId"),
         notes: notes.into_iter().collect(),

@@ -87,6 +87,8 @@ pub(super) struct TakenRun {
     pub tags: Vec<Parameter>,
     pub commit: Option<String>,
     pub branch: Option<String>,
+    /// Whether it was recorded in another workspace, as one is whose facts are taken over by a merge.
+    pub is_of_elsewhere: bool,
     /// Whether tracked files differed from the commit, where the other program says so.
     pub is_dirty: Option<bool>,
     /// The key of the run that started it.
@@ -222,8 +224,11 @@ impl<'a> Taking<'a> {
             Some(parent) => Some(parent),
             None => self.run_around(taken)?,
         };
-        let (at, run_id, segment) =
-            (taken.started_at, self.label(taken.started_at)?, self.writer()?.segment());
+        let (at, run_id) = (taken.started_at, self.label(taken.started_at)?);
+        let segment = match taken.is_of_elsewhere {
+            true => derived_id("segment", &taken.key, at).as_u128(),
+            false => self.writer()?.segment(),
+        };
         Ok(Run {
             arguments: secrets::masked(&taken.arguments),
             parameters: masked(&taken.parameters),

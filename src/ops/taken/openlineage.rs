@@ -9,7 +9,7 @@
 //! | `version` of a data set, `size` of its statistics | digest and size of a file, where they are such; else its content is not known |
 //!
 //! A file in the workspace is named as seen from its root, from where a relative name is seen, too. So is a file that lay in the
-//! workspace that exported the event.
+//! workspace that exported the event; where that is another one, the run counts as taken over from there, as after a merge.
 //!
 //! What `lineage export` wrote is known by its run id: in the workspace it came from it changes nothing.
 
@@ -246,6 +246,7 @@ fn take_event(
     let from = text(event, &["run", "facets", "lineage_run", "workspace"]);
     let from = from.and_then(|url| url.strip_prefix("file://")).map(percent_decoded_bytes);
     let from = from.map(|path| PathBuf::from(os_word(path)));
+    run.is_of_elsewhere |= from.as_ref().is_some_and(|from| from != root);
     for (side, files) in [("inputs", &mut one.used), ("outputs", &mut one.generated)] {
         for dataset in list(event, &[side]) {
             match artifact_of(root, from.as_deref(), dataset) {
