@@ -209,6 +209,26 @@ fn install(packages: &Path, version: &str, constant: u32) {
 }
 
 #[test]
+fn an_environment_that_a_run_makes_is_none_of_its_outputs() {
+    let Some(place) = project() else { return };
+    let made = place.run(&["run", "-q", "--", "python3", "-m", "venv", "--without-pip", "vv"]);
+    if made.code != 0 {
+        return skipped(Lack::System, "Python makes no virtual environments here");
+    }
+    if !place.was_observed() {
+        return;
+    }
+    assert_eq!(place.json(&["show", "@"])["outputs"].as_array().unwrap().len(), 0);
+    let is_named = || place.run(&["status"]).stdout.contains("vv");
+    assert!(!is_named());
+    place.ok(&["run", "-q", "--", "sh", "-c", ". vv/bin/activate; python -c 'print(1)' > o"]);
+    let sources = place.json(&["show", "o"])["sources"].clone();
+    assert!(!sources.to_string().contains("vv/bin/activate"), "{sources:#}");
+    fs::remove_dir_all(place.at("vv")).unwrap();
+    assert!(!is_named());
+}
+
+#[test]
 fn an_environment_in_the_workspace_is_the_same_however_its_modules_were_read() {
     let Some(place) = project() else { return };
     let mut make = Command::new("python3");

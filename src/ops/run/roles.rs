@@ -1,11 +1,14 @@
 //! What a file is to a run, by where it lies: data, code, environment, or nothing worth a record.
 
+mod environments;
 mod surroundings;
 
 use std::ffi::OsStr;
 use std::path::Path;
 
 use super::compiled;
+
+pub use environments::Environments;
 
 /// What a place says about the files there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

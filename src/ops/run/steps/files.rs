@@ -12,7 +12,7 @@ use crate::ops::locate::link_text_at;
 use crate::ops::run::compiled;
 use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::measured::MetricsFile;
-use crate::ops::run::roles::{self, Place};
+use crate::ops::run::roles::{self, Environments, Place};
 
 /// What processes did with a file that do not record themselves what they do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,6 +95,7 @@ impl Files {
             .collect();
         let others = others_files(observation, around.own);
         let tools = folders_of_tools(observation, around.root);
+        let mut environments = Environments::of(around.root);
         for (index, file) in observation.files.iter().enumerate() {
             let Touched { is_touched, is_written: by_others } =
                 others.get(&index).copied().unwrap_or_default();
@@ -119,6 +120,10 @@ impl Files {
                 _ if around.streams.contains(&file.path) => {}
                 Place::Environment if is_written => files.written_elsewhere += 1,
                 Place::Environment if file.class == Class::Input => files.add_environment(file),
+                Place::Work if is_written && environments.have(&file.path) => files.written_elsewhere += 1,
+                Place::Work if file.class == Class::Input && environments.have(&file.path) => {
+                    files.add_environment(file);
+                }
                 Place::Work if file.class == Class::Input && is_in(&file.path, &tools) => {
                     files.add_environment(file);
                 }
