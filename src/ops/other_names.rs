@@ -31,8 +31,13 @@ pub(crate) fn other_names(
     names.remove(path);
     let mut recorded = Vec::new();
     for name in names {
-        if snapshot.path_no(&name)?.is_some() {
-            recorded.push(name);
+        // Of a link that is the file's own name, it is another matter what was read of the link itself.
+        let versions = snapshot.path_no(&name)?.map_or(Ok(Vec::new()), |path| snapshot.versions(path))?;
+        for version in versions {
+            if snapshot.link_seen(version)?.is_none() {
+                recorded.push(name);
+                break;
+            }
         }
     }
     Ok(recorded)

@@ -256,7 +256,7 @@ impl ChangeSort {
 }
 
 /// Lists the writes, reads and removals of a file by all of its names, or of one version of it, the last first, at most `limit`; and
-/// whether there are more.
+/// whether there are more. Under other names than the first, what was a symbolic link is left out.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -268,9 +268,12 @@ pub fn file_history(
 ) -> Result<(Vec<FileChange>, bool)> {
     let mut found = Vec::new();
     let is_wanted = |number| version.is_none_or(|version| number == Some(version));
-    for name in names {
+    for (number, name) in names.iter().enumerate() {
         let Some(path) = snapshot.path_no(name)? else { continue };
         for artifact in snapshot.versions(path)?.into_iter().filter(|number| is_wanted(Some(*number))) {
+            if number > 0 && snapshot.link_seen(artifact)?.is_some() {
+                continue;
+            }
             snapshot.writes_until(artifact, i64::MAX, |at, step| {
                 found.push((at, step, (path, Some(artifact)), ChangeSort::Written));
                 Ok(GO_ON)
