@@ -368,3 +368,29 @@ fn data_that_came_back_from_another_disk_is_the_same_data() {
     assert!(runs.len() == 2 && runs[0] != runs[1], "{runs:?}");
     assert!(down.contains("m1"), "{down}");
 }
+
+#[test]
+fn what_git_annex_keeps_is_data_and_is_read_through_its_links() {
+    let place = Place::empty().with_real_clock();
+    place.write("t", b"");
+    let Some(place) = place.with_commit() else { return };
+    place.ok(&["init"]);
+    let key = ".git/annex/objects/Xk/1/MD5E-s2--b0.csv/MD5E-s2--b0.csv";
+    place.write(key, b"1\n");
+    fs::create_dir(place.at("raw")).unwrap();
+    symlink(format!("../{key}"), place.at("raw/x.csv")).unwrap();
+    place.shell("cat raw/x.csv > m; mkdir -p .git/annex/objects/Yz; echo 2 > .git/annex/objects/Yz/k");
+    if !place.was_observed() {
+        return;
+    }
+    let shown = place.json(&["show", "m"]);
+    let sources = shown["sources"].as_array().unwrap().iter().map(|source| source["path"].as_str().unwrap());
+    assert_eq!(sources.collect::<Vec<_>>(), [key, "raw/x.csv"], "{shown:#}");
+    assert_eq!(place.json(&["show", "@"])["outputs"].as_array().unwrap().len(), 1);
+    assert!(place.ok(&["rerun", "@"]).stdout.contains("same bytes"));
+    let history = place.json(&["log", "raw/x.csv"]);
+    assert_eq!(history["other_names"].as_array().unwrap().len(), 0, "{history:#}");
+    fs::remove_file(place.at(key)).unwrap();
+    place.write(key, b"3\n");
+    assert_eq!(place.json(&["status"])["stale"][0]["path"], "m");
+}

@@ -580,8 +580,10 @@ fn with_files_of_interest<T>(
     observe: &mut dyn FnMut(&Options<'_>) -> T,
 ) -> T {
     let Ground { root, home, rules, streams, .. } = ground;
-    // What is work to read is work to write.
-    let is_work = |path: &Path| roles::place_of_written(path, root, home.as_deref()) == Place::Work;
+    // What is work to read is work to write, but for what an annex keeps.
+    let is_work = |path: &Path| {
+        roles::place_of_written(path, root, home.as_deref()) == Place::Work || roles::is_annexed(path)
+    };
     let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
     let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let digests = workspace.digests();

@@ -27,6 +27,8 @@ const IGNORED_FOLDERS: &[&str] =
 /// Folders in which repositories and workspaces keep themselves, wherever they lie: a workspace may lie below the root of one, and a
 /// copy of it beside it.
 const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn", ".lineage"];
+/// Where in a repository git-annex keeps the data.
+const ANNEX: [&str; 3] = [".git", "annex", "objects"];
 /// Folders whose contents are packages, wherever they lie.
 const PACKAGE_FOLDERS: &[&str] = &["site-packages", "dist-packages", "node_modules"];
 /// Endings of files that are data wherever they lie, but among packages.
@@ -115,6 +117,9 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
     if ["/proc", "/sys", "/dev"].iter().any(under) && !under(&"/dev/shm") {
         return Place::Ignored;
     }
+    if is_annexed(path) {
+        return Place::Work;
+    }
     let inside = path.strip_prefix(root).ok();
     let is_package = is_in_packages(path, inside);
     if inside.is_some_and(|inside| has_part(inside, IGNORED_FOLDERS) || (is_cache(path) && !is_package))
@@ -137,6 +142,10 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
 /// Returns what a place says of a file that is written, as [`place`] does: a library that is made is work, and a cache that is
 /// filled is nothing.
 pub fn place_of_written(path: &Path, root: &Path, home: Option<&Path>) -> Place {
+    // What git-annex puts there was written under the name that it has in the work tree.
+    if is_annexed(path) {
+        return Place::Ignored;
+    }
     let place = place(path, root, home);
     if place != Place::Environment {
         return place;
@@ -156,6 +165,12 @@ pub fn place_of_written(path: &Path, root: &Path, home: Option<&Path>) -> Place 
 
 fn has_part(path: &Path, names: &[&str]) -> bool {
     path.iter().any(|part| part.to_str().is_some_and(|part| names.contains(&part)))
+}
+
+/// Returns true for data that git-annex, and so DataLad, keeps in a repository: in the work tree there are links to it.
+pub fn is_annexed(path: &Path) -> bool {
+    let parts: Vec<&OsStr> = path.iter().collect();
+    parts.windows(ANNEX.len()).any(|parts| parts == ANNEX)
 }
 
 fn is_in_packages(path: &Path, inside: Option<&Path>) -> bool {
@@ -233,6 +248,8 @@ mod tests {
     fn the_place_of_a_file_says_what_it_is() {
         check("/home/me/w/data/a.csv", Place::Work);
         check("/home/me/w/.git/index", Place::Ignored);
+        check("/home/me/w/.git/annex/objects/X1/Zz/MD5E-s2--b0.csv/MD5E-s2--b0.csv", Place::Work);
+        check("/home/me/w/.git/annex/index", Place::Ignored);
         check("/home/me/w/src/__pycache__/a.cpython-311.pyc", Place::Ignored);
         check("/home/me/w/.venv/lib/python3.11/site-packages/numpy/__init__.py", Place::Environment);
         check("/home/me/w/.venv/pyvenv.cfg", Place::Environment);
