@@ -16,7 +16,7 @@ use super::process::{Direction, HeldEnd};
 use super::reply::Verdict;
 use super::stamp::Look;
 use super::tracee::{self, Thread};
-use super::{GapSort, Reading, digest, mounts, sys};
+use super::{GapSort, Reading, digest, mounts, pipes, sys};
 
 /// One stopped call with all that is needed to understand it.
 #[derive(Clone, Copy)]
@@ -92,6 +92,14 @@ impl Net<'_> {
             }
             Call::Connect => self.connect(act, arguments[1], arguments[2]),
             Call::Bind => self.bind(act, arguments[1], arguments[2]),
+            Call::SendTo => self.send_to(act, arguments[4], arguments[5]),
+            Call::Attach => {
+                self.share(act.who, pipes::segment(act.number(0)));
+                Ok(())
+            }
+            Call::Queue => {
+                thread.read_path(arguments[0]).map(|name| self.share(act.who, pipes::queue(&name)))
+            }
             Call::SocketSwitch => thread.read_bytes::<12>(arguments[1]).and_then(|words| {
                 let word =
                     |at: usize| u64::from(u32::from_le_bytes([0, 1, 2, 3].map(|byte| words[at + byte])));
@@ -173,6 +181,14 @@ impl Net<'_> {
         self.expect(tid, Pending::View);
     }
 
+    /// Records that somebody has a way to all others who have it, in both directions.
+    fn share(&mut self, who: Who, way: u64) {
+        let channels = &mut self.ledger.actor(who).channels;
+        if !channels.contains(&way) {
+            channels.push(way);
+        }
+    }
+
     fn creat(&mut self, act: Act<'_>) -> std::io::Result<()> {
         let place = self.place(act, None, 0)?;
         let intent =
@@ -243,6 +259,9 @@ impl Net<'_> {
                     self.read_given(act, place);
                 }
                 if !self.given.contains(&look.ino) {
+                    if let Some(holder) = place.process().and_then(|process| self.current.get(&process)) {
+                        self.share(*holder, look.ino);
+                    }
                     let direction = Direction::of(intent.reads, intent.writes);
                     let end = HeldEnd { inode: look.ino, direction, is_born: false, is_shared: false };
                     let ends = &mut self.ledger.actor(act.who).ends;

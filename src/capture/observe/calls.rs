@@ -123,6 +123,12 @@ pub(super) enum Call {
     Mount,
     Connect,
     Bind,
+    /// `sendto`, to an address.
+    SendTo,
+    /// `shmat`: memory that processes share by a number.
+    Attach,
+    /// `mq_open`: a queue of messages.
+    Queue,
     /// i386 only: `connect` behind a number and a pointer to its arguments.
     SocketSwitch,
     IoUring,
@@ -189,6 +195,9 @@ const TABLE: &[Line] = &[
     Line(Call::Mount, Rule::Always, [429, 429, 429, 429, 429]),
     Line(Call::Connect, Rule::Always, [42, 42, 362, 203, 283]),
     Line(Call::Bind, Rule::Always, [49, 49, 361, 200, 282]),
+    Line(Call::SendTo, Rule::AnyBit(4, u32::MAX), [44, 44, 369, 206, 290]),
+    Line(Call::Attach, Rule::Always, [30, 30, 397, 196, 305]),
+    Line(Call::Queue, Rule::Always, [240, 240, 277, 180, 274]),
     Line(Call::SocketSwitch, Rule::Equals(0, SOCKETCALL_CONNECT), [0, 0, 102, 0, 0]),
     Line(Call::IoUring, Rule::Always, [425, 425, 425, 425, 425]),
     Line(Call::Listener, Rule::AnyBit(1, NEW_LISTENER), [317, 317, 354, 277, 383]),
@@ -292,6 +301,9 @@ mod tests {
             (libc::SYS_move_mount, Call::Mount),
             (libc::SYS_connect, Call::Connect),
             (libc::SYS_bind, Call::Bind),
+            (libc::SYS_sendto, Call::SendTo),
+            (libc::SYS_shmat, Call::Attach),
+            (libc::SYS_mq_open, Call::Queue),
             (libc::SYS_io_uring_setup, Call::IoUring),
             (libc::SYS_seccomp, Call::Listener),
             (libc::SYS_exit_group, Call::ExitGroup),
@@ -320,7 +332,7 @@ mod tests {
         assert!(rules(Abi::Aarch64).all(|rule| !old.contains(&rule.1)));
         assert_eq!(call(Abi::Aarch64, 56), Some(Call::OpenAt));
         assert_eq!(call(Abi::Aarch64, 221), Some(Call::Exec));
-        assert_eq!(rules(Abi::Aarch64).count(), 25);
+        assert_eq!(rules(Abi::Aarch64).count(), 28);
     }
 
     #[test]

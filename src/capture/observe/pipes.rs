@@ -9,6 +9,7 @@
 //! files is parted likewise: each may have told anything to whoever started it, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher as _;
 
 use super::body::Who;
 use super::forks::TALKERS_MAX;
@@ -18,6 +19,21 @@ use super::{ChannelSort, TERMINAL};
 
 /// Marks what is no inode, but the number of a socket at which processes met.
 const MEETING: u64 = 1 << 62;
+
+/// Marks what is no inode, but the number of a piece of memory that processes share.
+const SEGMENT: u64 = 1 << 61;
+/// Marks what is no inode, but stands for the name of a queue of messages.
+const QUEUE: u64 = 1 << 60;
+
+/// Returns what memory of this number is known by among pipes.
+pub(super) fn segment(number: i32) -> u64 {
+    SEGMENT | u64::from(number.cast_unsigned())
+}
+
+/// Returns what a queue of messages of this name is known by among pipes.
+pub(super) fn queue(name: &[u8]) -> u64 {
+    QUEUE | (foldhash::quality::FixedState::default().hash_one(name) & (QUEUE - 1))
+}
 
 fn is_terminal(inode: u64) -> bool {
     inode & TERMINAL != 0

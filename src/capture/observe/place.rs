@@ -50,6 +50,13 @@ impl Place {
         (self.base == Base::Root).then_some(&self.path[..])
     }
 
+    /// Returns the process by whose descriptors the path goes: `/proc/PID/fd/N`.
+    pub(super) fn process(&self) -> Option<i32> {
+        let rest = std::str::from_utf8(self.absolute()?.strip_prefix(b"/proc/")?).ok()?;
+        let (process, rest) = rest.split_once('/')?;
+        process.parse().ok().filter(|_| rest.starts_with("fd/"))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.path.is_empty()
     }

@@ -74,7 +74,7 @@ pub(super) struct Actor {
     pub(super) is_fed: bool,
     /// Standard streams that it came to have later, or that it has as a fork: inode and number of the stream.
     pub(super) holds: Vec<(u64, usize)>,
-    /// Other sockets it was given, by inode.
+    /// Other sockets it was given, by inode; memory and queues that it shares with others, and pipes that others took from it.
     pub(super) channels: Vec<u64>,
     /// Other ends of pipes that it was given, and those that it opened by a name.
     pub(super) ends: Vec<HeldEnd>,

@@ -134,6 +134,26 @@ impl Net<'_> {
         Ok(())
     }
 
+    /// Remembers where a process sends something to, where somebody of the run waits there: what goes elsewhere brings nothing back.
+    pub(super) fn send_to(&mut self, act: Act<'_>, address: u64, length: u64) -> Result<()> {
+        let Some(address) = Address::read(act, address, length)? else { return Ok(()) };
+        let name = address.name();
+        let is_known = |(known, _): &(String, i64)| *known == name;
+        if self.ledger.actors[act.who as usize].connections.iter().any(is_known) {
+            return Ok(());
+        }
+        if let Address::Internet(address) = &address
+            && address.ip().is_loopback()
+        {
+            self.find_host(act, address);
+        }
+        let mut bound = self.ledger.actors.iter().flat_map(|actor| &actor.bound);
+        if bound.any(|(bound, _)| is_at(&name, bound)) {
+            self.connect_to(act.who, name, act.us);
+        }
+        Ok(())
+    }
+
     /// Finds out whether somebody of the run waits at a port of this machine that the kernel chose.
     fn find_host(&mut self, act: Act<'_>, address: &SocketAddr) {
         let Portless { hosts, looks } = &mut self.portless;
@@ -141,9 +161,10 @@ impl Net<'_> {
             return;
         }
         *looks += 1;
-        let table = if address.is_ipv4() { "tcp" } else { "tcp6" };
+        let tables = if address.is_ipv4() { ["tcp", "udp"] } else { ["tcp6", "udp6"] };
         // One who waits at all addresses of either kind stands in the other table.
-        let tables = [table, "tcp6"].map(|table| format!("/proc/{}/net/{table}", act.thread.tid));
+        let tables = [tables[0], tables[1], "tcp6", "udp6"]
+            .map(|table| format!("/proc/{}/net/{table}", act.thread.tid));
         let tables = tables.iter().filter_map(|table| std::fs::read_to_string(table).ok());
         let found = tables
             .flat_map(|table| waiting_at(&table, address.port()))
@@ -159,12 +180,13 @@ impl Net<'_> {
 
 /// Lists the sockets that wait at a port, by inode, from a table of the kernel's.
 fn waiting_at(table: &str, port: u16) -> Vec<u64> {
-    const WAITS: &str = "0A";
+    // As one who waits for connections, or for datagrams of anybody.
+    const WAITS: [&str; 2] = ["0A", "07"];
     let sockets = table.lines().skip(1).filter_map(|line| {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (local, state) = (words.next()?, words.nth(1)?);
         let (_, digits) = local.rsplit_once(':')?;
-        let is_it = state == WAITS && u16::from_str_radix(digits, 16) == Ok(port);
+        let is_it = WAITS.contains(&state) && u16::from_str_radix(digits, 16) == Ok(port);
         is_it.then(|| words.nth(5)?.parse().ok())?
     });
     sockets.collect()

@@ -304,3 +304,42 @@ else:
     let groups: std::collections::BTreeSet<usize> = both.map(|process| process.group).collect();
     assert_eq!(groups.len(), 1);
 }
+
+#[test]
+fn programs_that_share_memory_or_a_queue_or_send_to_each_other_are_one_step() {
+    if !has("python3") {
+        return;
+    }
+    let shared = "l = ctypes.CDLL(None); l.shmat.restype = ctypes.c_void_p
+n = l.shmget(os.getpid(), 9, 0o1666); p = l.shmat(n, None, 0)
+child(f'''import ctypes; l = ctypes.CDLL(None); l.shmat.restype = ctypes.c_void_p; p = l.shmat({n}, None, 0)
+ctypes.memmove(p, open(\"a\", \"rb\").read(), 2)''')
+r = ctypes.string_at(p, 2); l.shmctl(n, 0, None)";
+    let queue = "l = ctypes.CDLL('librt.so.1'); n = b'/lineage-%d' % os.getpid(); q = l.mq_open(n, 0o102, 0o600, None)
+if q < 0: sys.exit(77)
+child(f'''import ctypes; l = ctypes.CDLL(\"librt.so.1\"); l.mq_send(l.mq_open({n}, 1), open(\"a\", \"rb\").read(), 2, 0)''')
+b = ctypes.create_string_buffer(9000); k = l.mq_receive(q, b, 9000, None); r = b.raw[:k]; l.mq_unlink(n)";
+    let datagram = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))
+child(f'''import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(open(\"a\", \"rb\").read(), (\"127.0.0.1\", {s.getsockname()[1]}))''')
+r = s.recv(9)";
+    let pipe = "x, y = os.pipe()
+child(f'''import os; os.write(os.open(\"/proc/{os.getpid()}/fd/{y}\", 1), open(\"a\", \"rb\").read())''')
+r = os.read(x, 9)";
+    let head = "import ctypes, os, socket, subprocess, sys
+def child(code): subprocess.run([sys.executable, '-c', code], check=True)";
+    for way in [shared, queue, datagram, pipe] {
+        let program = format!("{head}\n{way}\nopen('o', 'wb').write(r)");
+        let trial = try_with(&[("a", "1\n")], &["python3", "-c", &program], &|_| {});
+        if trial.code() == Some(77) {
+            crate::machine::skipped(crate::machine::Lack::System, "there are no queues of messages here");
+            continue;
+        }
+        assert_eq!(trial.code(), Some(0), "{way}");
+        assert_eq!(std::fs::read(trial.root().join("o")).unwrap(), b"1\n", "{way}");
+        let processes = trial.observation.processes.iter();
+        let both = processes.filter(|process| process.exe.to_string_lossy().contains("python3."));
+        let groups: Vec<usize> = both.map(|process| process.group).collect();
+        assert!(groups.len() == 2 && groups[0] == groups[1], "{groups:?}: {way}");
+    }
+}
