@@ -937,3 +937,21 @@ fn a_new_file_beside_inputs_that_were_read_as_a_whole_is_listed() {
     scratch.shell(run);
     assert_eq!(unknown(), serde_json::json!([]));
 }
+
+#[test]
+fn what_could_not_be_seen_is_said_where_no_gaps_are() {
+    let scratch = Scratch::new(&[("a", "1\n")]);
+    let ask =
+        "import socket\ntry: socket.socket(socket.AF_UNIX).connect('docker.sock')\nexcept OSError: pass";
+    let code = format!("{ask}\nopen('o', 'w').write(open('a').read())");
+    scratch.write("t.py", &code);
+    if !scratch.has_net() || !scratch.lineage(&["run", "-q", "--", "python3", "t.py"]).status.success() {
+        return;
+    }
+    let shown = scratch.text(&["show", "o"]);
+    assert!(shown.contains("no gaps, but in 1 run not all could be seen; "), "{shown}");
+    assert!(!shown.contains("all edges observed"), "{shown}");
+    let report: Value = serde_json::from_str(&scratch.text(&["show", "o", "--json"])).unwrap();
+    assert_eq!(report["totals"]["runs_with_unseen"], 1);
+    assert_eq!(report["runs"][0]["lacks"], serde_json::json!(["unseen"]));
+}

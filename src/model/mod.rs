@@ -42,6 +42,7 @@ pub use printed::{from_printed, printed, printed_word, recorded_word, repeated_w
 pub(crate) use printed::{is_unsafe_to_print, os_word};
 pub use remark::{
     CaptureLevel, IGNORED_FILES, REMARKS_MAX, Remark, RemarkKind, Remarks, SEVERAL_METRICS_FILES,
+    SHORT_LIVED_POINTS,
 };
 pub use repository::RunRepository;
 pub use run::{

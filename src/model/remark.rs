@@ -123,8 +123,16 @@ impl RemarkKind {
 pub const IGNORED_FILES: &str = "files that `.lineageignore` names are not recorded";
 /// The beginning of the remark on a run in which several files of metrics give unlike values of one metric.
 pub const SEVERAL_METRICS_FILES: &str = "which file each point of ";
+/// The remark on a run whose file of metrics was written anew more often than it could be read.
+pub const SHORT_LIVED_POINTS: &str =
+    "the metrics file was written anew: points that it held only shortly may be missing";
 
 impl Remark {
+    /// Returns true where it says that something was not seen that may have gone into files.
+    pub fn is_of_unseen_reads(&self) -> bool {
+        self.kind == RemarkKind::Unseen && self.text != SHORT_LIVED_POINTS
+    }
+
     /// Returns true where it says that values of this metric were refused: those that were taken are not all that it had.
     pub fn refuses_metric(&self, name: &str) -> bool {
         self.kind == RemarkKind::Refused && self.text.contains(&format!("metric {}", shown_metric(name)))

@@ -113,8 +113,13 @@ impl TraceRun {
         let knows_reads =
             view.run.kind != RunKind::Import && view.level().is_none_or(|level| level == CaptureLevel::Net);
         let has_ignored = view.all_remarks().0.any(Remark::is_of_ignored_files);
-        let reads = (!knows_reads).then_some(RunLack::Reads);
-        reads.into_iter().chain(has_ignored.then_some(RunLack::IgnoredFiles)).collect()
+        let is_unseen = view.all_remarks().0.any(Remark::is_of_unseen_reads);
+        let lacks = [
+            (!knows_reads, RunLack::Reads),
+            (has_ignored, RunLack::IgnoredFiles),
+            (knows_reads && is_unseen, RunLack::Unseen),
+        ];
+        lacks.into_iter().filter_map(|(lacks, what)| lacks.then_some(what)).collect()
     }
 }
 
@@ -126,6 +131,8 @@ pub enum RunLack {
     Reads,
     /// Files that they read or wrote and that `.lineageignore` names.
     IgnoredFiles,
+    /// What a process did that could not be looked into, or that went ways nobody can see.
+    Unseen,
 }
 
 impl RunLack {
@@ -134,6 +141,7 @@ impl RunLack {
         match self {
             RunLack::Reads => "reads",
             RunLack::IgnoredFiles => "ignored files",
+            RunLack::Unseen => "unseen",
         }
     }
 }

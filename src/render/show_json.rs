@@ -245,6 +245,7 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &
             "inferred": inferred, "changed_while_read": doubtful, "copies": report.copies, "not_followed": report.cut.edges,
             "runs_named": report.runs.len(), "runs_without_reads": runs_lacking(report, RunLack::Reads),
             "runs_with_ignored_files": runs_lacking(report, RunLack::IgnoredFiles),
+            "runs_with_unseen": runs_lacking(report, RunLack::Unseen),
         }),
     );
 }

@@ -15,7 +15,7 @@ use super::process::{Actor, Direction, HeldEnd, Program};
 use super::stamp::Look;
 use super::sys::Readiness;
 use super::tracee::{Opened, Thread};
-use super::{Channel, ChannelSort, TERMINAL, digest, sys};
+use super::{Channel, ChannelSort, GapSort, TERMINAL, digest, sys};
 
 /// Arguments are kept up to this size, in bytes.
 const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
@@ -149,7 +149,9 @@ impl Net<'_> {
             || digest::c_path(exe).is_ok_and(|path| sys::has_capabilities(&path));
         if is_privileged {
             let name = exe.display();
-            self.gap(format!("`{name}` ran without the privilege its file gives (no_new_privs is set to observe without root)"));
+            let text =
+                "ran without the privilege its file gives (no_new_privs is set to observe without root)";
+            self.gap_of(GapSort::Denied, format!("`{name}` {text}"));
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::journal::Writer;
-use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind};
+use crate::model::{Fact, Metric, MetricValue, NodeId, Remark, RemarkKind, SHORT_LIVED_POINTS};
 use crate::ops::run::metrics::{self, Point};
 use crate::ops::{Clock, Workspace};
 
@@ -265,11 +265,7 @@ impl<'a> Live<'a> {
 
     /// Takes what there is to say, once.
     pub fn take_remarks(&mut self) -> impl Iterator<Item = Remark> + use<> {
-        let anew = counted(
-            RemarkKind::Unseen,
-            "the metrics file was written anew: points that it held only shortly may be missing",
-            std::mem::take(&mut self.written_anew),
-        );
+        let anew = counted(RemarkKind::Unseen, SHORT_LIVED_POINTS, std::mem::take(&mut self.written_anew));
         let is_no_file = std::mem::take(&mut self.is_no_file);
         let no_file = counted(RemarkKind::Refused, NO_REGULAR_FILE, is_no_file.into());
         let left_out = left_out_of(std::mem::take(&mut self.left_out_bytes));

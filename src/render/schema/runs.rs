@@ -111,6 +111,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("runs_named", count()),
         ("runs_without_reads", count()),
         ("runs_with_ignored_files", count()),
+        ("runs_with_unseen", count()),
     ]);
     let mut answer = and(
         headed(kind),
@@ -120,7 +121,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
                 "runs",
                 list(and(
                     run(),
-                    [("steps", list(step)), ("lacks", list(one_of(&["reads", "ignored files"])))],
+                    [("steps", list(step)), ("lacks", list(one_of(&["reads", "ignored files", "unseen"])))],
                 )),
             ),
             ("gaps", list(gap)),

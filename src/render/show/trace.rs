@@ -133,6 +133,7 @@ impl<'a> Way<'a> {
         let has_ignored = lacks.contains(&RunLack::IgnoredFiles);
         match self.report.direction {
             Direction::Up if lacks.contains(&RunLack::Reads) => "what it read is not known",
+            Direction::Up if lacks.contains(&RunLack::Unseen) => "nothing that it read was seen",
             Direction::Up if has_ignored => "read nothing, but for what `.lineageignore` may name",
             // Programs, libraries and what lies among system files and packages, such as the data sets of a library.
             Direction::Up if run.head.view.run.kind == RunKind::Command => {
@@ -267,6 +268,11 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
                 let runs = counted(ignoring, "run", "runs");
                 parts.push(format!("but in {runs} there were files that `.lineageignore` names"));
             }
+            let unseen = runs_lacking(report, RunLack::Unseen);
+            if unseen > 0 {
+                let runs = counted(unseen, "run", "runs");
+                parts.push(format!("but in {runs} not all could be seen"));
+            }
         }
         Direction::Down if report.steps_total == 0 => parts.push("no recorded step read this".to_owned()),
         Direction::Down => {
@@ -323,7 +329,8 @@ fn evidence_words(report: &TraceReport) -> Option<String> {
     }
     match (total, others.is_empty()) {
         (0, _) => None,
-        (_, true) => Some("all edges observed".to_owned()),
+        (_, true) if runs_lacking(report, RunLack::Unseen) == 0 => Some("all edges observed".to_owned()),
+        (_, true) => Some(format!("{} observed", counted(total, "edge", "edges"))),
         _ => {
             let edges = counted(total, "edge", "edges");
             Some(format!("{observed} of {edges} observed, {}", others.join(", ")))
