@@ -67,7 +67,9 @@ fn with_outside<T>(
     let is_at_work = |run: &RunView| workspace.is_at_work(&view.snapshot, run);
     let contains = |question: usize, commit: &str| Ok(commits.borrow_mut()[question].is_in(commit));
     let real_folders = |folder: &ArtifactPath| real_folders(workspace, view, folder);
-    then(&Outside { is_at_work: &is_at_work, contains: &contains, real_folders: &real_folders })
+    // In a question, which is text, another root cannot be named.
+    let root = workspace.root().to_str().unwrap_or_default();
+    then(&Outside { is_at_work: &is_at_work, contains: &contains, real_folders: &real_folders, root })
 }
 
 /// Lists where a folder really lies, and where it lay while a symbolic link was in its place.

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::model::{Evidence, Timestamp, check_version};
 use crate::query::filter::fault::{Place, Span, fault, meant};
-use crate::query::filter::fields::{Field, Names, Sort, Subject, shown};
+use crate::query::filter::fields::{Field, Fixed, Names, Sort, Subject, shown};
 use crate::query::filter::syntax::{Argument, Literal, Node, Operand, Sign, parse};
 use crate::query::filter::value::{Relation, Test, length_of, number_of, pattern, whole_of};
 use crate::store::Snapshot;
@@ -288,6 +288,10 @@ impl Checker<'_> {
         let number = (!literal.quoted).then(|| number_of(&text)).flatten();
         Ok(match sort {
             Sort::Number => Test::Number(relation, number.ok_or_else(refused)?),
+            // The workspace's root has no name in it.
+            Sort::Text if *field == Field::Fixed(Fixed::Folder) && text == "." => {
+                Test::Text(relation, String::new())
+            }
             Sort::Text => Test::Text(relation, text),
             Sort::Boolean => match (text.as_str(), relation) {
                 ("true", Relation::Equal) => Test::Boolean(true),

@@ -66,14 +66,30 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<(Token, Span)>> {
             (Token::Sign(sign), sign.len())
         } else {
             let span = Span { start: at, end: at + first.len_utf8() };
-            return Err(fault(text, span, format!("`{}` means nothing here", first.escape_debug()))
-                .hint("texts stand in quotes, as in `name = \"train\"`"));
+            let hint = match name_around(text, at, &tokens) {
+                Some(name) => {
+                    format!("such a name stands in quotes: `metric.\"{name}\"`, `param.\"{name}\"`")
+                }
+                None => "texts stand in quotes, as in `name = \"train\"`".to_owned(),
+            };
+            return Err(
+                fault(text, span, format!("`{}` means nothing here", first.escape_debug())).hint(hint)
+            );
         };
         tokens.push((token, Span { start: at, end: at + length }));
         at += length;
     }
     tokens.push((Token::End, Span { start: text.len(), end: text.len() }));
     Ok(tokens)
+}
+
+/// Returns the name in which a sign stands, where one goes on right before it that is no value.
+fn name_around<'t>(text: &'t str, at: usize, tokens: &[(Token, Span)]) -> Option<&'t str> {
+    let ((Token::Word(_), span), before) = tokens.split_last()? else { return None };
+    let is_value = matches!(before.last(), Some((Token::Sign(sign), _)) if !["(", ",", "."].contains(sign));
+    let length =
+        length_while(&text[at..], |c| !c.is_whitespace() && !c.is_control() && !"<>=!~(),\"'".contains(c));
+    (span.end == at && length > 1 && !is_value).then(|| &text[span.start..at + length])
 }
 
 fn is_foreign(rest: &str, sign: &str) -> bool {

@@ -206,6 +206,8 @@ fn files_named(
         })?;
         return Ok(snapshot.artifacts_with(&digest)?.into_iter().collect());
     }
+    let below_root = word.strip_prefix(outside.root).and_then(|rest| rest.strip_prefix('/'));
+    let word = below_root.filter(|_| !outside.root.is_empty()).unwrap_or(word);
     if word.is_empty() || word.starts_with("./") || word.split('/').any(|part| part == "..") {
         return Err(wrong("paths are named from the workspace's root, without `.` and `..`".to_owned()));
     }

@@ -39,6 +39,8 @@ pub struct Outside<'a> {
     pub contains: &'a dyn Fn(usize, &str) -> Result<Option<bool>>,
     /// Says where a folder really lies, and where it lay, in which symbolic links may stand or have stood.
     pub real_folders: &'a dyn Fn(&ArtifactPath) -> Result<Vec<ArtifactPath>>,
+    /// The whole path of the workspace's root.
+    pub root: &'a str,
 }
 
 /// A column of values.

@@ -4,6 +4,7 @@
 
 use crate::error::Result;
 use crate::query::filter::fault::{Span, fault};
+use crate::query::filter::fields::shown;
 use crate::query::filter::lexer::{Token, tokens};
 
 /// As deep may parentheses and `not` stand in one another.
@@ -259,6 +260,12 @@ impl Parser<'_> {
     fn operand(&mut self) -> Result<Operand> {
         let (token, mut span) = (self.peek().clone(), self.span());
         let Token::Word(first) = token else {
+            if let Token::Quoted(name) = &token {
+                let name = shown(name);
+                return Err(self.wrong("a field is wanted here, not a text").hint(format!(
+                    "`metric.\"{name}\"` is the metric of that name, `param.\"{name}\"` the parameter"
+                )));
+            }
             return Err(self.wrong(match token {
                 Token::End => "something is missing here".to_owned(),
                 Token::Sign(sign) => format!("a field is wanted here, not `{sign}`"),

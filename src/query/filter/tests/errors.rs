@@ -133,6 +133,23 @@ fn what_breaks_off_is_said_where_it_does() {
 
 #[test]
 fn other_languages_are_met_with_ours() {
+    let quoted = "`metric.\"val/loss\"`";
+    check(
+        "val/loss < 3",
+        &format!(
+            "`/` means nothing here\n  val/loss < 3\n     ^\nhint: such a name stands in quotes: {quoted}, `param.\"val/loss\"`"
+        ),
+    );
+    check(
+        "\"val/loss\" < 3",
+        &format!(
+            "a field is wanted here, not a text\n  \"val/loss\" < 3\n  ^^^^^^^^^^\nhint: {quoted} is the metric of that name, `param.\"val/loss\"` the parameter"
+        ),
+    );
+    check(
+        "name = a/b",
+        "`/` means nothing here\n  name = a/b\n          ^\nhint: texts stand in quotes, as in `name = \"train\"`",
+    );
     check(
         "name <> 'a'",
         "`<>` means nothing here\n  name <> 'a'\n       ^^\nhint: not equal is written `!=`",

@@ -263,7 +263,7 @@ proptest! {
         all in any::<bool>(),
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
-        let outside = Outside { is_at_work: &|_| Ok(alive), contains: &contains, real_folders: &|_| Ok(Vec::new()) };
+        let outside = Outside { is_at_work: &|_| Ok(alive), contains: &contains, real_folders: &|_| Ok(Vec::new()), root: "" };
         let request = SearchRequest { filters, sort, columns: Vec::new(), limit, all };
         let mut answers = HashSet::new();
         for facts in [facts, shuffled] {

@@ -184,7 +184,7 @@ proptest! {
         limit in select(vec![1, 2, usize::MAX]),
     ) {
         let contains = |_: usize, commit: &str| Ok(match &commit[..1] { "e" => Some(true), _ => None });
-        let outside = Outside { is_at_work: &|_| Ok(true), contains: &contains, real_folders: &|_| Ok(Vec::new()) };
+        let outside = Outside { is_at_work: &|_| Ok(true), contains: &contains, real_folders: &|_| Ok(Vec::new()), root: "" };
         let request = SearchRequest { filters: vec![filter.clone()], sort, limit, ..SearchRequest::default() };
         for facts in [facts, shuffled] {
             let (_place, snapshot) = store_of(&facts);

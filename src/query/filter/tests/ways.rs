@@ -32,8 +32,12 @@ fn best(rare_from: i32, limit: usize) -> (Vec<String>, Explanation) {
         ..SearchRequest::default()
     };
     let search = Search::prepare(&snapshot, Subject::Models, &request, Timestamp::from_micros(0)).unwrap();
-    let outside =
-        Outside { is_at_work: &|_| Ok(true), contains: &|_, _| Ok(None), real_folders: &|_| Ok(Vec::new()) };
+    let outside = Outside {
+        is_at_work: &|_| Ok(true),
+        contains: &|_, _| Ok(None),
+        real_folders: &|_| Ok(Vec::new()),
+        root: "",
+    };
     let found = search_models(&snapshot, &search, &outside).unwrap();
     (found.rows.into_iter().map(|row| row.item.model.version).collect(), found.explanation)
 }
