@@ -273,6 +273,46 @@ fn manual_pages_are_written_into_a_folder_that_is_made() {
     let place = Place::empty();
     place.ok(&["man", "share/man1"]);
     assert!(place.at("share/man1/lineage-show.1").exists());
+    // What is no path is a command, and nothing is written.
+    assert!(place.ok(&["man", "run"]).stdout.contains("lineage\\-run"));
+    let (code, error) = place.refused(&["man", "nosuch"]);
+    assert!(code == 2 && error.contains("there is neither a command nor a folder `nosuch`"), "{error}");
+    assert!(!place.at("run").exists() && !place.at("nosuch").exists());
+}
+
+#[test]
+fn a_run_is_found_by_a_name_with_an_at_and_a_content_by_enough_digits() {
+    let place = place();
+    place.ok(&["run", "-q", "--name", "a@b", "--", "sh", "-c", "cat a > q"]);
+    assert_eq!(place.json(&["show", "a@b"])["run"]["name"], "a@b");
+    let (_, error) = place.refused(&["show", "blake3:50"]);
+    assert!(error.contains("give 4 or more of the first digits"), "{error}");
+}
+
+#[test]
+fn paths_may_be_whole_in_questions_and_the_root_is_a_folder() {
+    let place = place();
+    place.write("in/x", b"x\n");
+    place.ok(&["-C", "in", "run", "-q", "--name", "below", "--", "sh", "-c", "cat x > y"]);
+    let root = place.root().to_str().unwrap().to_owned();
+    let names = |filter: &str| -> Vec<String> {
+        let runs = place.json(&["log", "-w", filter])["runs"].clone();
+        runs.as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&format!("used(\"{root}/b\")")), ["second"]);
+    assert_eq!(names(&format!("generated(\"{root}/in/*\")")), ["below"]);
+    assert_eq!(names("folder = \".\"").len(), 3);
+    assert_eq!(names("folder != '.'"), ["below"]);
+}
+
+#[test]
+fn of_a_place_outside_of_the_workspace_of_which_nothing_is_recorded_there_is_no_state() {
+    let place = place();
+    for outside in ["/etc", ".."] {
+        let (code, error) = place.refused(&["status", outside]);
+        assert!(code == 2 && error.contains("which lies outside of the workspace"), "{error}");
+    }
+    place.ok(&["status", "."]);
 }
 
 #[test]

@@ -7,27 +7,41 @@ use clap::Args;
 use crate::cli::command::Command;
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
+use crate::model::printed_word;
 
-/// Print the manual page; or write those of all commands into FOLDER.
+/// Print the manual page, or that of a command; or write those of all commands into a folder.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage man | man -l -               reads the manual
+  lineage man run | man -l -           that of `lineage run`
   lineage man ~/.local/share/man/man1  writes a page for each command")]
 pub(crate) struct Man {
-    /// The folder to write `lineage.1`, `lineage-show.1`, … into; it is made where it is not there.
-    folder: Option<PathBuf>,
+    /// A command; or the folder to write `lineage.1`, `lineage-show.1`, … into, which is made where it is not there and its name holds
+    /// a `/`.
+    #[arg(value_name = "COMMAND|FOLDER")]
+    word: Option<PathBuf>,
 }
 
 impl Man {
     pub(crate) fn run(self, _: &Surroundings) -> Result<u8> {
-        let Some(folder) = self.folder else {
-            let page = page(&Command::parser())
-                .map_err(|cause| Error::bug("cannot write the manual page").because(cause))?;
+        let print = |command: &clap::Command| {
+            let page =
+                page(command).map_err(|cause| Error::bug("cannot write the manual page").because(cause))?;
             output::answer(&page)?;
-            return Ok(0);
+            Ok(0)
         };
+        let Some(folder) = self.word else { return print(&Command::parser()) };
         let mut all = Command::parser().disable_help_subcommand(true);
         all.build();
+        if let Some(command) = folder.to_str().and_then(|word| all.find_subcommand(word)) {
+            return print(command);
+        }
+        if !folder.is_dir() && folder.components().count() == 1 && folder.is_relative() {
+            let word = printed_word(&folder);
+            return Err(Error::request(format!("there is neither a command nor a folder `{word}`")).hint(
+                format!("`lineage help` lists the commands; `lineage man ./{word}` makes the folder"),
+            ));
+        }
         std::fs::create_dir_all(&folder).and_then(|()| write(&all, &folder)).map_err(|cause| {
             Error::request(format!("cannot write manual pages into `{}`", folder.display())).because(cause)
         })?;

@@ -145,14 +145,17 @@ pub fn locate(
             found => found,
         };
     }
-    match model_or_file_of_run(workspace, snapshot, folder, word)? {
-        Some(ModelOrFile::Model(id)) => return Ok(Target::Model(id)),
-        Some(ModelOrFile::File(file)) => return file.target(workspace, snapshot).map(Target::File),
-        None => {}
+    // A run may be called `a@b`.
+    let run_or = |error| run_of_name(snapshot, text)?.map(Target::Run).ok_or(error);
+    match model_or_file_of_run(workspace, snapshot, folder, word) {
+        Ok(Some(ModelOrFile::Model(id))) => return Ok(Target::Model(id)),
+        Ok(Some(ModelOrFile::File(file))) => return file.target(workspace, snapshot).map(Target::File),
+        Ok(None) => {}
+        Err(error) => return run_or(error),
     }
     if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
         let found = find_model(snapshot, &selector).map(Target::Model);
-        return found.map_err(|error| not_of_run(snapshot, text).unwrap_or(error));
+        return found.or_else(|error| run_or(not_of_run(snapshot, text).unwrap_or(error)));
     }
     if let Some(url) = named::url(word)
         && snapshot.path_no(&url)?.is_some()

@@ -92,6 +92,13 @@ const DIGEST_MIN_DIGITS: usize = 4;
 pub fn find_digest(snapshot: &Snapshot, word: &str) -> Result<Digest> {
     let digits = word.strip_prefix("blake3:").unwrap_or_default().to_ascii_lowercase();
     let is_short = (DIGEST_MIN_DIGITS..64).contains(&digits.len());
+    if digits.len() < DIGEST_MIN_DIGITS && word.starts_with("blake3:") {
+        return Err(Error::request(format!(
+            "`{}` has too few digits to name a content",
+            word.escape_debug()
+        ))
+        .hint(format!("give {DIGEST_MIN_DIGITS} or more of the first digits of its digest")));
+    }
     if !is_short || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return word.parse();
     }

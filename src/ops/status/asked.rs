@@ -24,17 +24,17 @@ impl Asked {
     ) -> Result<Self> {
         let mut asked = Asked { fronts: HashSet::new(), all: paths.is_empty() };
         for path in paths {
+            let is_recorded = |front: &ArtifactPath| -> Result<bool> {
+                let below = [front.as_bytes(), b"/"].concat();
+                Ok(snapshot.path_no(front)?.is_some()
+                    || snapshot.paths_from(&below, |_, _| Ok(ControlFlow::Break(())))?.is_break())
+            };
             let is_known = |place: &Path| {
                 let place = resolved(place);
-                if place.exists() {
-                    return Ok(true);
+                match ArtifactPath::within(workspace.root(), &place) {
+                    Ok(front) => Ok(place.exists() || is_recorded(&front)?),
+                    Err(_) => Ok(place.exists()),
                 }
-                let Ok(front) = ArtifactPath::within(workspace.root(), &place) else {
-                    return Ok(false);
-                };
-                let below = [front.as_bytes(), b"/"].concat();
-                Ok(snapshot.path_no(&front)?.is_some()
-                    || snapshot.paths_from(&below, |_, _| Ok(ControlFlow::Break(())))?.is_break())
             };
             let named = named::place(folder, path, is_known)?;
             let place = resolved(&named);
@@ -46,6 +46,12 @@ impl Asked {
             if !is_known(&named)? {
                 return Err(Error::request(format!(
                     "nothing is recorded of `{front}`, and there is no such file"
+                ))
+                .hint("`lineage status` without a path looks at everything recorded"));
+            }
+            if !front.is_inside() && !is_recorded(&front)? {
+                return Err(Error::request(format!(
+                    "nothing is recorded of `{front}`, which lies outside of the workspace"
                 ))
                 .hint("`lineage status` without a path looks at everything recorded"));
             }
