@@ -82,8 +82,9 @@ fn prov_json_is_read_by_the_prov_package() {
     let text = place.ok(&["export", "--format", "prov-json"]).stdout;
     let document: Value = serde_json::from_str(&text).unwrap();
     let count = |section: &str| document[section].as_object().map_or(0, serde_json::Map::len);
-    assert_eq!(count("agent"), 1);
-    assert_eq!(count("wasAssociatedWith"), 5);
+    // The program, and who started it.
+    assert_eq!(count("agent"), 2);
+    assert_eq!(count("wasAssociatedWith"), 10);
     assert!(count("entity") > 10 && count("used") > 10 && count("wasGeneratedBy") > 10);
     let names: Vec<&String> = document["entity"].as_object().unwrap().keys().collect();
     assert!(names.iter().any(|name| name.contains(":a%1B%5B31m%20%FF%0A%2541%7C%3Cb%3E.txt")), "{names:?}");
@@ -227,7 +228,7 @@ const PUBLISHED: &[(&str, &str)] = &[
         "runs",
         "run:text run_id:text name:text kind:text started_at:time command:text folder:text commit:text branch:text \
          dirty:truth host:text status:text exit_code:whole reason:text ended_at:time arguments:text parameters:text \
-         parent:text recorder:text rerun_of:text",
+         parent:text recorder:text rerun_of:text by:text",
     ),
     ("outcomes", "run:text at:time status:text exit_code:whole reason:text"),
     (

@@ -478,6 +478,52 @@ fn a_run_is_called_by_its_name_where_no_other_has_it() {
 }
 
 #[test]
+fn a_run_says_who_started_it() {
+    let place = Place::empty();
+    for by in ["anna", "bo"] {
+        let line = format!("echo {by} > {by}.bin");
+        let made =
+            place.command(&["run", "-q", "--name", by, "--", "sh", "-c", &line]).env("USER", by).output();
+        assert!(made.unwrap().status.success());
+    }
+    let register = ["register", "net", "1.0.0", "--artifact", "m=anna.bin"];
+    assert!(place.command(&register).env("USER", "bo").output().unwrap().status.success());
+
+    assert!(place.ok(&["show", "anna"]).stdout.contains("\n  by       anna\n"));
+    assert_eq!(place.json(&["show", "anna"])["run"]["by"], "anna");
+    let asked = ["log", "-w", "by = anna"];
+    let found = place.json(&[&asked[..], &["--columns", "by"]].concat());
+    assert_eq!(found["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(found["runs"][0]["values"]["by"], "anna");
+    // An index knows them.
+    let explained = place.ok(&[&asked[..], &["--explain"]].concat());
+    assert!(format!("{}{}", explained.stdout, explained.stderr).contains("by = anna"), "{explained:?}");
+    // Of a model it is who registered it, whoever trained it.
+    assert_eq!(place.json(&["models", "-w", "by = bo"])["models"].as_array().unwrap().len(), 1);
+    assert!(!place.ok(&["models", "-w", "by = anna"]).stdout.contains("net@1.0.0"));
+
+    // Whoever takes them over knows it as well.
+    for (format, from) in [("jsonl", "b.jsonl"), ("openlineage", "e.ndjson")] {
+        place.ok(&["export", "--format", format, "--out", from]);
+        let other = Place::empty();
+        other.write(from, &place.read(from));
+        other.ok(&["import", "--format", format, from]);
+        let runs = other.json(&["log", "--all", "-w", "by = bo"]);
+        assert_eq!(runs["runs"][0]["name"], "bo", "{format}");
+    }
+    let prov: serde_json::Value =
+        serde_json::from_str(&place.ok(&["export", "--format", "prov-json"]).stdout).unwrap();
+    assert_eq!(prov["agent"]["person:anna"]["prov:label"], "anna");
+    let is_hers = |one: &serde_json::Value| one["prov:agent"] == "person:anna";
+    let hers: Vec<_> =
+        prov["wasAssociatedWith"].as_object().unwrap().values().filter(|one| is_hers(one)).collect();
+    assert_eq!(hers.len(), 1);
+    place.ok(&["export", "--format", "ro-crate", "--out", "crate"]);
+    let crated = String::from_utf8(place.read("crate/ro-crate-metadata.json")).unwrap();
+    assert!(crated.contains("\"agent\":{\"@id\":\"#person-anna\"}"), "{crated}");
+}
+
+#[test]
 fn a_pipeline_run_is_taken_up_again_by_its_name() {
     let place = Place::without_git();
     place.ok(&["pipeline", "--quiet", "--run-name", "one", "--stages", "parse"]);

@@ -156,6 +156,12 @@ impl RunBuilder {
         self
     }
 
+    /// Names whoever starts the run; by default the user that the environment names.
+    pub fn by(mut self, name: impl Into<String>) -> Self {
+        self.request.by = Some(name.into());
+        self
+    }
+
     /// Names the run that this one is a part of.
     pub fn parent(mut self, run: NodeId) -> Self {
         self.request.parent = Some(run);

@@ -63,13 +63,13 @@ use crate::query::registry::ModelView;
 ///
 /// | of | fields |
 /// |---|---|
-/// | both | `name`, `started`, `ended`, `took`, `run`, `run_id`, `rerun_of`, `parent`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
+/// | both | `name`, `by`, `started`, `ended`, `took`, `run`, `run_id`, `rerun_of`, `parent`, `kind`, `exit_code`, `host`, `command`, `folder`, `reason`, `git.commit`, `git.branch`, `git.dirty` |
 /// | runs | `status` (`running`, `ok`, `failed`, `interrupted`) |
-/// | model versions | `version`, `stage` (`development`, `staging`, `production`, `archived`), `created`, `updated`, `description`, `model_type`, `base_model`, `by` |
+/// | model versions | `version`, `stage` (`development`, `staging`, `production`, `archived`), `created`, `updated`, `description`, `model_type`, `base_model` |
 ///
 /// Any other name is a metric, and so is `metric."odd name"` in any case; `param.lr` is a parameter, `tag.team` a tag: a model
 /// version has its own, a run those it was told as the parameter `tag.team` or given since. A model version has the fields of the
-/// run that trained it as well. A metric's value is its last one; `min(loss)` and the like ask for another.
+/// run that trained it as well; `by` is who started a run, and who registered a model version. A metric's value is its last one; `min(loss)` and the like ask for another.
 ///
 /// A repetition of a run has the measurements of that run once more: a question on runs, which is an expression or an order, leaves
 /// repetitions out unless the expression names `rerun_of`, or [`Search::all`] asks for them.

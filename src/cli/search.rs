@@ -64,7 +64,7 @@ macro_rules! language {
 
 /// The language in which runs are asked for, for `--help`.
 pub(crate) const OF_RUNS: &str = language!(
-    "  fields      name, status, kind, started, ended, took, run, run_id, rerun_of, parent,
+    "  fields      name, status, kind, by, started, ended, took, run, run_id, rerun_of, parent,
               exit_code, host, command, folder, reason, git.commit, git.branch, git.dirty,
               param.NAME, tag.NAME\n"
 );

@@ -39,6 +39,8 @@ pub struct Run {
     pub recorder: String,
     /// The machine's name.
     pub host: String,
+    /// Who started it, as [`ModelVersion::by`](crate::model::ModelVersion::by) is found; empty where nobody recorded it.
+    pub by: String,
     /// The journal segment it is recorded in; its writer holds that segment's lock while the run lives.
     pub segment: u128,
 }
@@ -69,6 +71,7 @@ impl Run {
             rerun_of: None,
             recorder: concat!("lineage ", env!("CARGO_PKG_VERSION")).to_owned(),
             host: String::new(),
+            by: String::new(),
             segment,
         }
     }

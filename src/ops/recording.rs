@@ -10,7 +10,7 @@ use crate::model::{
     Remarks, Run, RunId, RunKind, RunOutcome, RunStatus, Stream, Timestamp,
 };
 use crate::ops::workspace::Pending;
-use crate::ops::{Clock, Workspace};
+use crate::ops::{Clock, Workspace, user};
 use crate::query::RunView;
 use crate::store::Snapshot;
 
@@ -146,6 +146,7 @@ impl Recording {
             parent: request.parent,
             rerun_of: request.rerun_of,
             host: request.host,
+            by: user(),
             ..Run::new(id, run_id, secrets::masked_prose(&request.name), request.kind, started_at, segment)
         };
         writer.append(&Fact::RunStarted(run.clone()))?;

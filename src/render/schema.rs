@@ -212,6 +212,7 @@ fn run() -> Value {
         ("remarks_omitted", count()),
         ("recorder", text()),
         ("host", text()),
+        ("by", text()),
         ("code", code),
         ("repositories", list(repository)),
     ])

@@ -299,6 +299,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
         "remarks_omitted": head.view.all_remarks().1,
         "recorder": run.recorder,
         "host": run.host,
+        "by": run.by,
         "code": {
             "root": head.view.own_root().map(ArtifactPath::in_json),
             "commit": run.code.commit,

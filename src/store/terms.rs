@@ -20,6 +20,8 @@ pub enum Term<'a> {
     Kind(RunKind),
     /// The machine's name.
     Host(Cow<'a, str>),
+    /// Who started it.
+    By(Cow<'a, str>),
     /// The branch of its code.
     Branch(Cow<'a, str>),
     /// The front of its commit, in lower case.
@@ -51,6 +53,7 @@ pub(crate) enum Sort {
     ExitCode = 9,
     /// The digits of a key, turned round.
     Parent = 10,
+    By = 11,
 }
 
 /// What stands in a key behind the value: time and node id.
@@ -66,6 +69,7 @@ impl Term<'_> {
             Term::Name(name) => (front(Sort::Name, &[name.as_bytes()]), true),
             Term::Kind(kind) => (front(Sort::Kind, &[kind.as_str().as_bytes()]), true),
             Term::Host(host) => (front(Sort::Host, &[host.as_bytes()]), true),
+            Term::By(by) => (front(Sort::By, &[by.as_bytes()]), true),
             Term::Branch(branch) => (front(Sort::Branch, &[branch.as_bytes()]), true),
             // The front of a commit is the front of a key, not a whole value.
             Term::Commit(digits) => ([&[Sort::Commit as u8], digits.as_bytes()].concat(), false),
@@ -113,6 +117,8 @@ pub(crate) fn of_run(run: &Run) -> Vec<Vec<u8>> {
         Term::Kind(run.kind).front().0,
         Term::Host(run.host.as_str().into()).front().0,
     ];
+    // A run of which nobody recorded it has none, so that a store of before is as one that is built now.
+    keys.extend((!run.by.is_empty()).then(|| Term::By(run.by.as_str().into()).front().0));
     keys.extend(run.code.branch.as_deref().map(|branch| Term::Branch(branch.into()).front().0));
     keys.extend(run.code.commit.as_deref().map(|commit| {
         let commit = commit.to_ascii_lowercase();

@@ -13,6 +13,7 @@ mod overwritten;
 mod repository_v1;
 mod run_tags;
 mod run_v4;
+mod run_v5;
 mod step_v3;
 mod step_v4;
 mod step_v5;
@@ -35,6 +36,7 @@ use overwritten::OverwrittenV1;
 use repository_v1::RunRepositoryV1;
 use run_tags::RunTagsV1;
 use run_v4::RunV4;
+use run_v5::RunV5;
 use step_v3::StepV3;
 use step_v4::StepV4;
 use step_v5::StepV5;
@@ -111,6 +113,7 @@ pub fn decode(bytes: &[u8]) -> Result<Fact> {
 /// that older programs read what they can.
 pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
     let (kind, version, payload) = match fact {
+        Fact::RunStarted(run) if run_v5::is_needed(run) => (RUN, 5, bytes_of(&RunV5::from(run))?),
         Fact::RunStarted(run) => match (&run.streams, run.rerun_of) {
             (Some(streams), _) => (RUN, 4, bytes_of(&RunV4::new(run, streams))?),
             _ if !run.printed_arguments.is_empty() => (RUN, 3, bytes_of(&RunV3::from(run))?),
@@ -155,7 +158,7 @@ pub(crate) fn encode_parts(fact: &Fact) -> Result<(u8, u8, Vec<u8>)> {
 /// Returns true where every fact of a kind and version is encoded as just that, with the same payload, whoever wrote it down.
 pub(crate) fn is_as_encoded(kind: u8, version: u8) -> bool {
     match kind {
-        RUN => matches!(version, 1..=4),
+        RUN => matches!(version, 1..=5),
         STEP => matches!(version, 1..=5),
         OUTCOME | SAID_PARAMETERS | REMARKS | MODEL_ALIAS | RUN_TAGS | NOTE_GONE | RUN_REPOSITORY
         | OVERWRITTEN | LINK => version == 1,
@@ -173,6 +176,7 @@ pub(crate) fn decode_parts(kind: u8, version: u8, payload: &[u8]) -> Result<Fact
         (RUN, 2) => Ok(Fact::RunStarted(value_of::<RunV2>(payload)?.try_into()?)),
         (RUN, 3) => Ok(Fact::RunStarted(value_of::<RunV3>(payload)?.try_into()?)),
         (RUN, 4) => Ok(Fact::RunStarted(value_of::<RunV4>(payload)?.try_into()?)),
+        (RUN, 5) => Ok(Fact::RunStarted(value_of::<RunV5>(payload)?.try_into()?)),
         (OUTCOME, 1) => Ok(Fact::RunOutcome(value_of::<OutcomeV1>(payload)?.try_into()?)),
         (STEP, 1) => Ok(Fact::StepDone(value_of::<StepV1>(payload)?.try_into()?)),
         (STEP, 2) => Ok(Fact::StepDone(value_of::<StepV2>(payload)?.try_into()?)),

@@ -16,7 +16,7 @@ pub(super) struct RunV4 {
 }
 
 #[derive(Encode, Decode)]
-struct StreamV1 {
+pub(super) struct StreamV1 {
     number: u8,
     path: Vec<u8>,
     way: u8,
@@ -26,43 +26,49 @@ struct StreamV1 {
 
 impl RunV4 {
     pub(super) fn new(run: &Run, streams: &[Stream]) -> Self {
-        let stream = |stream: &Stream| StreamV1 {
+        RunV4 {
+            run: RunV1::from(run),
+            rerun_of: run.rerun_of.map(NodeId::as_u128),
+            printed_arguments: run.printed_arguments.clone(),
+            streams: streams.iter().map(StreamV1::from).collect(),
+        }
+    }
+}
+
+impl From<&Stream> for StreamV1 {
+    fn from(stream: &Stream) -> Self {
+        StreamV1 {
             number: stream.number,
             path: stream.path.as_bytes().to_vec(),
             way: code_of(&StreamWay::ALL, &stream.way),
             at_bytes: stream.at_bytes,
             same_as: stream.same_as,
-        };
-        RunV4 {
-            run: RunV1::from(run),
-            rerun_of: run.rerun_of.map(NodeId::as_u128),
-            printed_arguments: run.printed_arguments.clone(),
-            streams: streams.iter().map(stream).collect(),
         }
     }
+}
+
+pub(super) fn stream_of(stream: StreamV1) -> Result<Stream, Fault> {
+    if stream.number > 2 || stream.same_as.is_some_and(|same| same >= stream.number) {
+        return Err(Fault::Damaged("a standard stream has a number that none has".to_owned()));
+    }
+    Ok(Stream {
+        number: stream.number,
+        path: path(stream.path)?,
+        way: by_code(&StreamWay::ALL, stream.way, "way of a stream")?,
+        at_bytes: stream.at_bytes,
+        same_as: stream.same_as,
+    })
 }
 
 impl TryFrom<RunV4> for Run {
     type Error = Fault;
 
     fn try_from(record: RunV4) -> Result<Self, Fault> {
-        let stream = |stream: StreamV1| {
-            if stream.number > 2 || stream.same_as.is_some_and(|same| same >= stream.number) {
-                return Err(Fault::Damaged("a standard stream has a number that none has".to_owned()));
-            }
-            Ok(Stream {
-                number: stream.number,
-                path: path(stream.path)?,
-                way: by_code(&StreamWay::ALL, stream.way, "way of a stream")?,
-                at_bytes: stream.at_bytes,
-                same_as: stream.same_as,
-            })
-        };
         let run = Run::try_from(record.run)?;
         Ok(Run {
             rerun_of: record.rerun_of.map(NodeId::from_u128),
             printed_arguments: record.printed_arguments,
-            streams: Some(record.streams.into_iter().map(stream).collect::<Result<_, Fault>>()?),
+            streams: Some(record.streams.into_iter().map(stream_of).collect::<Result<_, Fault>>()?),
             ..run
         })
     }

@@ -193,6 +193,7 @@ impl TryFrom<RunV1> for Run {
             rerun_of: None,
             recorder: run.recorder,
             host: run.host,
+            by: String::new(),
             segment: run.segment,
         })
     }

@@ -96,6 +96,7 @@ fn run(tail: u128, kind: RunKind, code: CodeState, parent: Option<NodeId>) -> Fa
         rerun_of: None,
         recorder: "lineage 0.1.0".to_owned(),
         host: "machine".to_owned(),
+        by: String::new(),
         segment: SEGMENT,
     })
 }
@@ -273,6 +274,17 @@ fn run_4() -> Vec<Fact> {
     vec![of(Vec::new(), None), of(all.collect(), Some(id(1)))]
 }
 
+/// Version 5 of a run's start: who started it.
+fn run_5() -> Vec<Fact> {
+    let by = |by: &str, fact| {
+        let Fact::RunStarted(run) = fact else { panic!("a run is a run") };
+        Fact::RunStarted(Run { by: by.to_owned(), ..run })
+    };
+    let mut facts = vec![by("anna", run(10, RunKind::Library, CodeState::default(), Some(id(1))))];
+    facts.extend(run_3().into_iter().chain(run_4()).map(|fact| by("Änne B.", fact)));
+    facts
+}
+
 /// Steps of version 2.
 fn step_2() -> Vec<Fact> {
     let since = |unchanged_since| {
@@ -374,6 +386,7 @@ fn fixtures() -> Vec<(&'static str, Vec<Fact>)> {
         ("of_runs.seg", of_runs()),
         ("run_v3.seg", run_3()),
         ("run_v4.seg", run_4()),
+        ("run_v5.seg", run_5()),
         ("step_v2.seg", step_2()),
         ("step_v3.seg", step_3()),
         ("models-v2.seg", models_2()),

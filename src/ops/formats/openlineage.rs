@@ -161,6 +161,7 @@ fn start_facets(source: &Source<'_>, run: &RunHead) -> Result<Value> {
             "workspace": format!("file://{}", percent_encoded(source.workspace.root().as_os_str().as_bytes())),
             "folder": recorded.folder,
             "host": recorded.host,
+            "by": recorded.by,
         })),
     });
     if let Some(parent) = recorded.parent {

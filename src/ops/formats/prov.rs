@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Source, write_json, write_text};
 use crate::error::Result;
 use crate::model::{
-    Artifact, Evidence, NodeId, Removed, Role, RunStatus, Step, Timestamp, command_line, percent_encoded,
+    Artifact, Evidence, NodeId, Removed, Role, Run, RunStatus, Step, Timestamp, command_line, percent_encoded,
 };
 use crate::query::RunHead;
 
@@ -22,6 +22,7 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
             "file": "urn:lineage:file:",
             "commit": "urn:lineage:commit:",
             "program": "urn:lineage:program:",
+            "person": "urn:lineage:person:",
             "lineage": "urn:lineage:term:",
             "dcterms": "http://purl.org/dc/terms/",
         }),
@@ -186,16 +187,21 @@ fn agent_name(recorder: &str) -> String {
     format!("program:{}", percent_encoded(recorder.as_bytes()))
 }
 
+fn person_name(by: &str) -> String {
+    format!("person:{}", percent_encoded(by.as_bytes()))
+}
+
 fn agents(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     let mut section = Section::new(stream, "agent");
     let mut seen: BTreeSet<String> = BTreeSet::new();
     source.each_run(&mut |run| {
-        let recorder = &run.view.run.recorder;
-        if !seen.insert(recorder.clone()) {
-            return Ok(());
-        }
-        let value = json!({ "prov:type": qualified("prov:SoftwareAgent"), "prov:label": recorder });
-        section.put(&agent_name(recorder), &value)
+        let Run { recorder, by, .. } = &run.view.run;
+        let mut put = |name: String, sort, label| match seen.insert(name.clone()) {
+            true => section.put(&name, &json!({ "prov:type": qualified(sort), "prov:label": label })),
+            false => Ok(()),
+        };
+        put(agent_name(recorder), "prov:SoftwareAgent", recorder)?;
+        if by.is_empty() { Ok(()) } else { put(person_name(by), "prov:Person", by) }
     })?;
     section.end()
 }
@@ -304,6 +310,15 @@ fn associations(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         if let Some(commit) = &recorded.code.commit {
             value["prov:plan"] = json!(format!("commit:{commit}"));
         }
+        section.put(&format!("_:a{number}"), &value)?;
+        if recorded.by.is_empty() {
+            return Ok(());
+        }
+        number += 1;
+        let value = json!({
+            "prov:activity": run_name(recorded.id),
+            "prov:agent": person_name(&recorded.by),
+        });
         section.put(&format!("_:a{number}"), &value)
     })?;
     section.end()?;

@@ -235,11 +235,16 @@ impl Crating<'_> {
         entity(stream, &profile)?;
         self.root(stream)?;
         let mut tools: BTreeSet<String> = BTreeSet::new();
+        let mut persons: BTreeSet<String> = BTreeSet::new();
         let mut written: std::collections::HashSet<String> = std::collections::HashSet::new();
         self.source.each_run(&mut |run| {
             let tool = tool(run);
             if tools.insert(tool["@id"].to_string()) {
                 entity(stream, &tool)?;
+            }
+            let by = &run.view.run.by;
+            if !by.is_empty() && persons.insert(by.clone()) {
+                entity(stream, &json!({ "@id": person_id(by), "@type": "Person", "name": by }))?;
             }
             let (used, generated) = self.source.files(run)?;
             for artifact in used.iter().chain(&generated) {
@@ -332,6 +337,9 @@ impl Crating<'_> {
             "actionStatus": { "@id": format!("http://schema.org/{status}") },
         });
         let mut put = |key: &str, value: Value| action[key] = value;
+        if !recorded.by.is_empty() {
+            put("agent", json!({ "@id": person_id(&recorded.by) }));
+        }
         if let Some(ended) = self.source.ended_at(run)? {
             put("endTime", json!(ended.rfc3339()));
         }
@@ -350,6 +358,10 @@ impl Crating<'_> {
 
 fn action_id(run: &RunHead) -> String {
     format!("urn:uuid:{}", run.view.run.id)
+}
+
+fn person_id(by: &str) -> String {
+    format!("#person-{}", percent_encoded(by.as_bytes()))
 }
 
 /// Where a file's bytes lie in the crate: below the front of their digest, under a name that every system takes.

@@ -19,7 +19,7 @@ use crate::model::{
 use crate::ops::code::CodeOf;
 use crate::ops::inside::ended;
 use crate::ops::run::{masked_parameter, not_finite};
-use crate::ops::{Clock, Workspace, host};
+use crate::ops::{Clock, Workspace, host, user};
 use crate::projection::{self, names};
 use crate::query;
 
@@ -60,6 +60,8 @@ pub struct LibraryRequest {
     pub folder: PathBuf,
     /// The run it is started by.
     pub parent: Option<NodeId>,
+    /// Who starts it; by default the user that the environment names.
+    pub by: Option<String>,
 }
 
 /// A run in progress that a program tells of itself.
@@ -143,6 +145,7 @@ impl Library {
             code,
             parent: request.parent,
             host: host(),
+            by: request.by.unwrap_or_else(user),
             ..Run::new(id, run_id, request.name, RunKind::Library, started_at, segment)
         };
         let mut facts = vec![Fact::RunStarted(run.clone())];

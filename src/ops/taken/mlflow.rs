@@ -293,6 +293,7 @@ fn take_run(
     let points = store.points(run, &mut report)?;
     taking.report = report;
     let started_at = moment(run.start_ms.unwrap_or_default());
+    let by = tag("mlflow.user").filter(|user| !user.is_empty()).unwrap_or_else(|| run.user.clone());
     let taken = taking.run(TakenRun {
         key: run.uuid.clone(),
         name: name.unwrap_or_else(|| run.uuid.clone()),
@@ -301,6 +302,7 @@ fn take_run(
         started_at,
         ended_at: run.end_ms.map(moment),
         reason: None,
+        by,
         arguments: tag("mlflow.source.name").into_iter().collect(),
         parameters: run.parameters.clone(),
         tags,

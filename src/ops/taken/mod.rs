@@ -82,6 +82,8 @@ pub(super) struct TakenRun {
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub reason: Option<String>,
+    /// Who started it, where the other program says so.
+    pub by: String,
     pub arguments: Vec<String>,
     pub parameters: Vec<Parameter>,
     pub tags: Vec<Parameter>,
@@ -246,6 +248,7 @@ impl<'a> Taking<'a> {
             parent,
             recorder: taken.recorder.clone(),
             host: self.host.clone(),
+            by: taken.by.clone(),
             ..Run::new(id, run_id, &taken.name, RunKind::Import, at, segment)
         })
     }

@@ -243,6 +243,9 @@ fn take_event(
         let command: String = command.chars().take(10_000).collect();
         run.arguments = words_of(&command).unwrap_or_else(|| vec![command]);
     }
+    if let Some(by) = text(event, &["run", "facets", "lineage_run", "by"]) {
+        by.clone_into(&mut run.by);
+    }
     let from = text(event, &["run", "facets", "lineage_run", "workspace"]);
     let from = from.and_then(|url| url.strip_prefix("file://")).map(percent_decoded_bytes);
     let from = from.map(|path| PathBuf::from(os_word(path)));

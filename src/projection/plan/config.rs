@@ -22,6 +22,9 @@ pub(crate) fn run_config(view: &RunView) -> String {
     line(&mut text, 0, "command", &list(&run.arguments));
     line(&mut text, 0, "folder", &quoted(if run.folder.is_empty() { "." } else { &run.folder }));
     line(&mut text, 0, "host", &quoted(&run.host));
+    if !run.by.is_empty() {
+        line(&mut text, 0, "by", &quoted(&run.by));
+    }
     line(&mut text, 0, "recorder", &quoted(&run.recorder));
     parameters(&mut text, &run.parameters);
     text.push_str("code:\n");

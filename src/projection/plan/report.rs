@@ -146,6 +146,9 @@ fn head(text: &mut String, view: &RunView) {
         row("patch", code(&patch.to_string()));
     }
     row("recorded by", format!("{} on {}", escaped(&run.recorder), escaped(&run.host)));
+    if !run.by.is_empty() {
+        row("started by", escaped(&run.by));
+    }
     row("key", code(&run.id.to_string()));
 }
 

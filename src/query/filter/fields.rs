@@ -146,7 +146,7 @@ fixed! {
     ModelType "model_type" Sort::Text,
     /// The model it was made from.
     BaseModel "base_model" Sort::Text,
-    /// Who registered a model version.
+    /// Who started a run, or registered a model version.
     By "by" Sort::Text,
     /// What has become of a run.
     Status "status" Sort::Word(&STATUSES),
@@ -196,7 +196,6 @@ impl Fixed {
                 | Fixed::Description
                 | Fixed::ModelType
                 | Fixed::BaseModel
-                | Fixed::By
         );
         match subject {
             Subject::Runs => !is_of_models,

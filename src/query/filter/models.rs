@@ -89,7 +89,8 @@ impl<'a> Models<'a> {
             }
             Fixed::ModelType => model.model_type.as_deref().and_then(text),
             Fixed::BaseModel => model.base_model.as_deref().and_then(text),
-            Fixed::By => text(&model.by),
+            // Who registered it, also where somebody else trained it.
+            Fixed::By => Some(model.by.as_str()).filter(|by| !by.is_empty()).and_then(text),
             Fixed::Run => model.run.map(|run| Value::Text(run.hex())),
             // The entry says it where no run is named, or none that is recorded here.
             Fixed::Commit => match of_run(fixed)? {
@@ -282,8 +283,9 @@ impl Table for Models<'_> {
                 };
                 words().map(stage).collect::<Option<_>>().map(Source::Stages)
             }
-            // Values that the entry may have where the run has none are not found by the run.
-            Field::Fixed(Fixed::Run | Fixed::Commit | Fixed::Branch | Fixed::Started) | Field::Tag(_) => None,
+            // Values that the entry may have where the run has none are not found by the run, nor those that are the entry's alone.
+            Field::Fixed(Fixed::Run | Fixed::Commit | Fixed::Branch | Fixed::Started | Fixed::By)
+            | Field::Tag(_) => None,
             Field::Fixed(_) | Field::Parameter(_) => self.runs.source(comparison)?,
             Field::Metric { aggregate: Aggregate::Last, .. } => source_of(comparison),
             // The others are of the run's points, where it has any.

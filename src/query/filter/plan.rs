@@ -175,6 +175,7 @@ fn term_of(field: &Field, test: &Test) -> Option<Term<'static>> {
             match fixed {
                 Fixed::Name => Some(Term::Name(word())),
                 Fixed::Host => Some(Term::Host(word())),
+                Fixed::By => Some(Term::By(word())),
                 Fixed::Branch => Some(Term::Branch(word())),
                 Fixed::Kind => RunKind::ALL.into_iter().find(|kind| kind.as_str() == text).map(Term::Kind),
                 // A run without end may be running or interrupted: its process tells, no fact does.

@@ -177,6 +177,7 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
             code.map(|code| Value::Number(f64::from(code)))
         }
         Fixed::Host => text(&run.host),
+        Fixed::By => Some(run.by.as_str()).filter(|by| !by.is_empty()).and_then(text),
         Fixed::Command => Some(Value::Text(run.arguments.join(" "))),
         Fixed::Folder => text(&run.folder),
         Fixed::Reason => view.reason().and_then(text),
@@ -189,7 +190,6 @@ pub(crate) fn fixed_value(view: &RunView, fixed: Fixed, outside: &Outside<'_>) -
         | Fixed::Updated
         | Fixed::Description
         | Fixed::ModelType
-        | Fixed::BaseModel
-        | Fixed::By => None,
+        | Fixed::BaseModel => None,
     })
 }

@@ -26,6 +26,9 @@ const VALUE_MAX: usize = 120;
 pub(super) fn run(report: &RunReport, text: &mut String) {
     run_head(&report.head, "", text);
     let view = &report.head.view;
+    if !view.run.by.is_empty() {
+        let _ = writeln!(text, "  by       {}", one_line(&view.run.by));
+    }
     code_lines(view, text);
     if let Some(original) = view.run.rerun_of {
         let _ = writeln!(text, "  rerun of {}", original.tail(NodeId::TAIL_DIGITS));

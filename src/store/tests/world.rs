@@ -76,8 +76,10 @@ fn parameters() -> impl Strategy<Value = Vec<Parameter>> {
 pub(crate) fn run() -> impl Strategy<Value = Fact> {
     let fields = (node(5), select(vec!["train", "segment"]), at(), 0_i64..3, select(RunKind::ALL.to_vec()));
     let others = (option::of(node(5)), option::of(node(5)));
-    let rest = (others, code_state(), parameters(), select(vec!["here", "there"]));
-    (fields, rest).prop_map(|((id, name, started_at, second, kind), (others, code, parameters, host))| {
+    let place = (select(vec!["here", "there"]), select(vec!["", "anna", "bo"]));
+    let rest = (others, code_state(), parameters(), place);
+    (fields, rest).prop_map(|((id, name, started_at, second, kind), (others, code, parameters, place))| {
+        let (host, by) = place;
         let (parent, rerun_of) = others;
         Fact::RunStarted(Run {
             id,
@@ -95,6 +97,7 @@ pub(crate) fn run() -> impl Strategy<Value = Fact> {
             rerun_of,
             recorder: "lineage 0.1.0".to_owned(),
             host: host.to_owned(),
+            by: by.to_owned(),
             segment: 1,
         })
     })
@@ -481,6 +484,7 @@ fn indexes(snapshot: &Snapshot) -> Vec<String> {
         Term::Name("train".into()),
         Term::Kind(RunKind::Command),
         Term::Host("here".into()),
+        Term::By("anna".into()),
         Term::Branch("main".into()),
         Term::Commit("ea4".into()),
         Term::Parameter("lr".into(), "a".into()),

@@ -29,6 +29,8 @@ pub(crate) struct RunLine {
     rerun_of: Option<String>,
     recorder: String,
     host: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    by: String,
     segment: String,
 }
 
@@ -115,6 +117,7 @@ pub(super) fn run_line(run: &Run) -> RunLine {
         rerun_of: run.rerun_of.map(|rerun| rerun.to_string()),
         recorder: run.recorder.clone(),
         host: run.host.clone(),
+        by: run.by.clone(),
         segment: segment_text(run.segment),
     }
 }
@@ -201,6 +204,7 @@ impl RunLine {
             rerun_of: self.rerun_of.as_deref().map(node).transpose()?,
             recorder: self.recorder,
             host: self.host,
+            by: self.by,
             segment: segment(&self.segment)?,
         })
     }

@@ -94,6 +94,7 @@ const SHAPES: [Shape; 18] = [
             ("parent", Kind::Text),
             ("recorder", Kind::Text),
             ("rerun_of", Kind::Text),
+            ("by", Kind::Text),
         ],
     },
     Shape {

@@ -42,6 +42,7 @@ pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<
             Cell::maybe(run.parent),
             Cell::text(&run.recorder),
             Cell::maybe(run.rerun_of),
+            Cell::text(&run.by),
         ],
     )
 }

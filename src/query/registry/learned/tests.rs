@@ -61,6 +61,7 @@ fn check(steps: &[&str], held: &[usize], said: &[usize], expected: &str) {
         rerun_of: None,
         recorder: "lineage".to_owned(),
         host: "here".to_owned(),
+        by: String::new(),
         segment: 1,
     };
     let mut facts = vec![Fact::RunStarted(run)];
