@@ -187,6 +187,113 @@ fn models_data_sets_and_names_of_mlflow_3_are_taken_over() {
     check_mlflow_3(&place, "mlruns");
 }
 
+/// What a team does in MLflow after it was taken over.
+const WENT_ON_IN_MLFLOW: &str = r#"
+import sys, os, warnings
+os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+warnings.filterwarnings("ignore")
+import mlflow
+from mlflow import MlflowClient
+mlflow.set_tracking_uri(sys.argv[1])
+client = MlflowClient()
+act = sys.argv[2]
+if act == "begin":
+    experiment = client.create_experiment("e")
+    client.create_registered_model("net")
+    for number in (1, 2):
+        run = client.create_run(experiment, run_name=f"r{number}", tags={"mlflow.user": "anna", "side": "left"})
+        client.log_text(run.info.run_id, str(number), "w.txt")
+        client.set_terminated(run.info.run_id)
+        client.create_model_version("net", run.info.artifact_uri, run_id=run.info.run_id, tags={"k": "1"})
+    client.set_registered_model_alias("net", "champion", "2")
+    client.set_registered_model_alias("net", "spare", "1")
+elif act == "on":
+    client.set_registered_model_alias("net", "champion", "1")
+    client.delete_registered_model_alias("net", "spare")
+    client.update_model_version("net", "2", description="withdrawn: mislabelled")
+    client.set_model_version_tag("net", "2", "bad", "yes")
+    client.delete_model_version_tag("net", "2", "k")
+    run = client.get_model_version("net", "1").run_id
+    client.log_param(run, "late", "7")
+    client.set_tag(run, "side", "right")
+elif act == "back":
+    client.set_registered_model_alias("net", "champion", "2")
+    client.update_model_version("net", "2", description="")
+    client.set_tag(client.get_model_version("net", "1").run_id, "side", "left")
+else:
+    client.update_run(client.get_model_version("net", "1").run_id, name="renamed")
+    client.delete_model_version("net", "2")
+"#;
+
+fn check_went_on(python: &Path, uri: &str, place: &Place, name: &str) {
+    let go = |act: &str| {
+        let made = Command::new(python)
+            .args(["-c", WENT_ON_IN_MLFLOW, uri, act])
+            .current_dir(place.root())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    let import = || place.run(&["import", "--format", "mlflow", name]);
+    let shown = |version: &str| {
+        let shown = place.json(&["models", "show", version]);
+        (
+            shown["model"]["label"].clone(),
+            shown["model"]["description"].clone(),
+            shown["model"]["tags"].clone(),
+        )
+    };
+    let run = || place.json(&["show", "r1"]);
+    go("begin");
+    assert!(import().stdout.starts_with("2 runs, 2 new, 2 new files, 2 new model versions\n"));
+    assert_eq!(shown("net@champion"), (json!("net@2.0.0"), json!(""), json!({"k": "1"})));
+    assert_eq!(run()["run"]["by"], "anna");
+    // What is changed here stays as long as nobody changes it there.
+    place.ok(&["models", "describe", "net@1.0.0", "--description", "the first of all"]);
+    assert_eq!(import().stdout, "2 runs, 0 new\n");
+
+    go("on");
+    let answer = import();
+    assert_eq!(
+        (answer.code, &*answer.stdout),
+        (0, "2 runs, 0 new, 5 changes of what was known\n"),
+        "{answer:?}"
+    );
+    assert_eq!(shown("net@champion"), (json!("net@1.0.0"), json!("the first of all"), json!({"k": "1"})));
+    assert_eq!(
+        shown("net@2.0.0"),
+        (json!("net@2.0.0"), json!("withdrawn: mislabelled"), json!({"bad": "yes"}))
+    );
+    assert_ne!(place.run(&["show", "net@spare"]).code, 0);
+    assert_eq!(run()["run"]["parameters"], json!([{"name": "late", "value": "7"}]));
+    assert_eq!(run()["tags"]["side"], "right");
+    assert_eq!(import().stdout, "2 runs, 0 new\n");
+
+    go("back");
+    assert_eq!(import().stdout, "2 runs, 0 new, 3 changes of what was known\n");
+    assert_eq!(shown("net@champion"), (json!("net@2.0.0"), json!(""), json!({"bad": "yes"})));
+    assert_eq!(run()["tags"]["side"], "left");
+    assert_eq!(import().stdout, "2 runs, 0 new\n");
+
+    // What no fact can change is named.
+    go("end");
+    let answer = import();
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.stdout.contains("is called `renamed` there now, and stays `r1` here\n"), "{answer:?}");
+    assert!(answer.stdout.contains("net@2.0.0 is not there any more"), "{answer:?}");
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
+#[test]
+fn what_went_on_in_mlflow_since_is_taken_over() {
+    let Some(python) = python_with(&["mlflow"]) else { return };
+    let place = workspace().with_real_clock();
+    check_went_on(&python, &format!("sqlite:///{}", place.at("mlflow.db").display()), &place, "mlflow.db");
+    let place = workspace().with_real_clock();
+    check_went_on(&python, &format!("file://{}", place.at("mlruns").display()), &place, "mlruns");
+}
+
 /// A folder as MLflow writes it, by hand, with damage in it.
 #[test]
 fn what_is_damaged_is_named_and_the_rest_taken() {

@@ -20,8 +20,10 @@ use crate::render;
 /// not recorded again. Exit code 1 where some files could not be read.
 ///
 /// With `--format mlflow` a folder `mlruns` or an SQLite file becomes runs with metrics, parameters, tags and artifacts, and
-/// model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Importing twice
-/// changes nothing. What is damaged, or lies ahead of the clock, is named, and the rest taken: exit code 1 then.
+/// model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Imported again, what
+/// is new there is recorded, and what was changed there of model versions and runs: aliases, stages, descriptions, tags,
+/// parameters. What was changed here, and not there, stays. What is damaged, lies ahead of the clock, or differs and cannot be
+/// changed, is named, and the rest taken: exit code 1 then.
 ///
 /// With `--format registry` the `metadata.json` files of a registry, committed in git or brought from another machine, become
 /// model versions as these files say: when and by whom they were registered, their stage, aliases, metrics, the digests of

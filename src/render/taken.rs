@@ -17,6 +17,7 @@ pub fn text(report: &TakenOver) -> String {
         (report.points, "new metric point", "new metric points"),
         (report.files, "new file", "new files"),
         (report.models, "new model version", "new model versions"),
+        (report.changes, "change of what was known", "changes of what was known"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {}", counted(count, one, many));
@@ -45,6 +46,7 @@ pub fn json(report: &TakenOver) -> Value {
         "new_points": report.points,
         "new_files": report.files,
         "new_models": report.models,
+        "changes": report.changes,
         "called": report.called,
         "left_out": report.left_out,
         "left_out_more": report.left_out_more,

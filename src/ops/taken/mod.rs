@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{
     Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
-    RunId, RunKind, RunOutcome, RunStatus, RunTags, Step, Timestamp, Used, printed_word,
+    RunId, RunKind, RunOutcome, RunStatus, RunTags, SaidParameters, Step, Timestamp, Used, printed_word,
 };
 use crate::ops::registry::shown;
 use crate::ops::run::masked_parameter;
@@ -43,6 +43,8 @@ pub struct TakenOver {
     pub files: u64,
     /// Model versions that were new.
     pub models: u64,
+    /// What had changed there of runs and model versions that were recorded here.
+    pub changes: u64,
     /// Models that are not called here as they were there: how each is called, by its name there.
     pub called: BTreeMap<String, String>,
     /// What was left out, and why, one line each.
@@ -121,6 +123,11 @@ pub(super) fn derived_id(sort: &str, key: &str, at: Timestamp) -> NodeId {
     NodeId::from_u128(millis << 80 | variant)
 }
 
+/// Returns true for a key that [`derived_id`] made.
+pub(super) fn is_derived(id: NodeId) -> bool {
+    id.as_u128() >> 76 & 0xf == 8
+}
+
 /// Writes down what is new, run by run.
 pub(super) struct Taking<'a> {
     workspace: &'a Workspace,
@@ -194,11 +201,13 @@ impl<'a> Taking<'a> {
         self.report.runs += 1;
         let snapshot = &self.view.snapshot;
         let number = snapshot.run_no(id)?;
-        let known = number.map_or(Ok(None), |number| snapshot.run(number))?;
-        if known.is_none() {
-            self.report.new_runs += 1;
-            let run = self.started(id, &taken)?;
-            self.put(&Fact::RunStarted(run))?;
+        match number.map_or(Ok(None), |number| snapshot.run(number))? {
+            Some(known) => self.changes(&known, &taken)?,
+            None => {
+                self.report.new_runs += 1;
+                let run = self.started(id, &taken)?;
+                self.put(&Fact::RunStarted(run))?;
+            }
         }
         if let Some((status, at)) = taken.status.zip(taken.ended_at.or(Some(taken.started_at))) {
             let outcomes = number.map_or(Ok(Vec::new()), |number| snapshot.outcomes(number))?;
@@ -209,14 +218,53 @@ impl<'a> Taking<'a> {
         }
         if !taken.tags.is_empty() {
             let said = number.map_or(Ok(Vec::new()), |number| snapshot.run_tags(number))?;
-            let at = taken.ended_at.unwrap_or(taken.started_at);
-            let tags = RunTags { run: id, at, tags: masked(&taken.tags) };
-            if !said.contains(&tags) {
-                self.put(&Fact::RunTagged(tags))?;
+            let tags = masked(&taken.tags);
+            match said.last() {
+                None => {
+                    let at = taken.ended_at.unwrap_or(taken.started_at);
+                    self.put(&Fact::RunTagged(RunTags { run: id, at, tags }))?;
+                }
+                // When a tag changed, nobody says there.
+                Some(last) if last.tags != tags => {
+                    let at = self.moment_of_change();
+                    self.put_change(&Fact::RunTagged(RunTags { run: id, at, tags }))?;
+                }
+                Some(_) => {}
             }
         }
         self.files(id, &taken)?;
         Ok(Some(id))
+    }
+
+    /// Records what was said of a run since its start was recorded. What no fact can change is told.
+    fn changes(&mut self, known: &Run, taken: &TakenRun) -> Result<()> {
+        let snapshot = &self.view.snapshot;
+        let number = snapshot.run_no(known.id)?;
+        let said = number.map_or(Ok(Vec::new()), |number| snapshot.said_parameters(number))?;
+        let mut parameters = masked(&taken.parameters);
+        parameters.retain(|parameter| {
+            let said = said.iter().flat_map(|said| &said.parameters);
+            !known.parameters.iter().chain(said).any(|one| one == parameter)
+        });
+        let tags = number.map_or(Ok(Vec::new()), |number| snapshot.run_tags(number))?;
+        let tags: BTreeSet<&str> = tags.iter().flat_map(|said| &said.tags).map(|(name, _)| &**name).collect();
+        let gone = tags.into_iter().filter(|name| !taken.tags.iter().any(|(tag, _)| tag == name));
+        let gone: Vec<String> = gone.map(str::to_owned).collect();
+        let key = taken.key.escape_debug().to_string();
+        if known.name != taken.name {
+            let (there, here) = (taken.name.escape_debug(), known.name.escape_debug());
+            self.report
+                .leave_out(format!("run {key} is called `{there}` there now, and stays `{here}` here"));
+        }
+        for name in gone {
+            let name = name.escape_debug();
+            self.report.leave_out(format!("run {key} has no tag {name} there any more, and keeps it here"));
+        }
+        if parameters.is_empty() {
+            return Ok(());
+        }
+        let at = self.moment_of_change();
+        self.put_change(&Fact::ParametersSaid(SaidParameters { run: known.id, at, parameters }))
     }
 
     fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {
@@ -356,6 +404,17 @@ impl<'a> Taking<'a> {
     /// Records a fact.
     pub fn put(&mut self, fact: &Fact) -> Result<()> {
         self.writer()?.append(fact)
+    }
+
+    /// Records what has changed of something that was recorded before this import.
+    pub fn put_change(&mut self, fact: &Fact) -> Result<()> {
+        self.report.changes += 1;
+        self.put(fact)
+    }
+
+    /// Returns when a change is said to have been of which the other program does not know: now, behind all that is recorded.
+    pub fn moment_of_change(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Makes all that was recorded survive a crash.
