@@ -93,6 +93,8 @@ fn a_run_of_mlflow_that_was_observed_is_a_part_of_the_run_it_was_observed_in() {
     if !place.was_observed() {
         return;
     }
+    let none = place.ok(&["metrics", "@"]).stdout;
+    assert!(none.ends_with("has in mlruns, `lineage import mlruns --format mlflow` takes over\n"), "{none}");
     // Another run wrote the same bytes elsewhere since.
     place.ok(&["run", "-q", "--name", "later", "--", "cp", "x.csv", "y.csv"]);
     let model = "mlruns/0/0123456789abcdef0123456789abcdef/artifacts/model.txt";
@@ -290,6 +292,9 @@ fn what_went_on_in_mlflow_since_is_taken_over() {
     let Some(python) = python_with(&["mlflow"]) else { return };
     let place = workspace().with_real_clock();
     check_went_on(&python, &format!("sqlite:///{}", place.at("mlflow.db").display()), &place, "mlflow.db");
+    place.ok(&["run", "-q", "--", "sh", "-c", "echo no > other.db; cp mlflow.db copy.db"]);
+    let none = place.ok(&["metrics", "@"]).stdout;
+    assert!(none.contains("`lineage import copy.db --format mlflow`"), "{none}");
     let place = workspace().with_real_clock();
     check_went_on(&python, &format!("file://{}", place.at("mlruns").display()), &place, "mlruns");
 }

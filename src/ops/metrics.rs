@@ -1,6 +1,7 @@
 //! The metrics of runs: names to runs, patterns to metrics, and a chart into a file.
 
 mod by_file;
+mod mlflow;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read as _};
@@ -10,7 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::disk::open_regular;
 use crate::error::{Error, Result};
-use crate::model::repeated_word;
+use crate::model::{ArtifactPath, repeated_word};
 use crate::ops::{View, Workspace, locate_run};
 use crate::query::{Chart, MetricRow, RunHead, chart, metric_rows};
 
@@ -36,6 +37,8 @@ pub struct RunMetrics {
     pub left_out: usize,
     /// What each file says of those that several files gave, where they were unlike: their points are no curve.
     pub by_file: ByFile,
+    /// The store of MLflow that it wrote into, where it has no metrics here.
+    pub mlflow: Option<ArtifactPath>,
 }
 
 impl MetricsReport {
@@ -111,7 +114,12 @@ pub fn metrics(
         let (rows, left_out) = metric_rows(&view.snapshot, head.view.run.id, &is_wanted, limit)?;
         let mut by_file = by_file(workspace, &view.snapshot, &head)?;
         by_file.retain(|name, _| rows.iter().any(|row| row.name == *name));
-        runs.push(RunMetrics { head, rows, left_out, by_file });
+        let mlflow = if rows.is_empty() && pattern.is_none() {
+            mlflow::store_of(workspace, &view.snapshot, head.view.number)?
+        } else {
+            None
+        };
+        runs.push(RunMetrics { head, rows, left_out, by_file, mlflow });
     }
     Ok(MetricsReport { runs })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{ArtifactPath, Metric, MetricValue, Remark, RemarkKind};
+use crate::model::{ArtifactPath, Metric, MetricValue, Remark, RemarkKind, command_line};
 use crate::ops::metrics::{MetricsReport, RunMetrics};
 use crate::query::{MetricEnd, MetricRow, RunHead};
 use crate::render::show::remark_words;
@@ -63,6 +63,12 @@ fn none(report: &MetricsReport, by_name: bool) -> String {
         [run] => format!("run {} has", run.head.tail),
         _ => "these runs have".to_owned(),
     };
+    let store = report.runs.iter().find_map(|run| run.mlflow.as_ref());
+    if let Some(store) = store {
+        let import =
+            command_line(&["lineage", "import", &store.to_string(), "--format", "mlflow"].map(str::to_owned));
+        return format!("{who} no metrics here; what MLflow has in {store}, `{import}` takes over\n");
+    }
     match by_name {
         true => format!("{who} no metric of such a name\n"),
         false => format!(

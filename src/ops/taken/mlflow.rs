@@ -208,6 +208,11 @@ impl Logged {
     }
 }
 
+/// Says whether there is a store of MLflow at `place`.
+pub fn is_store(place: &Path) -> bool {
+    open(place).is_ok()
+}
+
 fn open(place: &Path) -> Result<Box<dyn MlStore>> {
     let shown = place.display().to_string();
     let shown = shown.escape_debug();
