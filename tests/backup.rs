@@ -299,8 +299,8 @@ fn the_configuration_says_what_is_kept_and_gc_lets_go_the_rest() {
     place.write(".lineage/config.toml", b"[keep]\noutput_up_to = 3\n");
     let (code, message) = place.refused(&["gc"]);
     assert!(code == 2 && message.contains("outputs_up_to"), "{message}");
-    let run = place.ok(&["run", "--", "sh", "-c", "echo x > y"]);
-    assert!(run.stderr.contains("output_up_to"), "{}", run.stderr);
+    let (code, message) = place.refused(&["run", "--", "sh", "-c", "echo x > y"]);
+    assert!(code == 125 && message.contains("output_up_to"), "{message}");
 }
 
 #[test]

@@ -192,16 +192,17 @@ fn a_name_of_a_run_is_checked_before_anything_is_run() {
 }
 
 #[test]
-fn a_configuration_that_is_not_understood_is_told_in_one_line_with_what_follows_from_it() {
+fn a_configuration_that_is_not_understood_keeps_nothing_and_so_no_command_is_run() {
     let place = Place::empty();
     place.ok(&["init"]);
     place.write(".lineage/config.toml", b"keep = {\nfoo=\n");
-    let told = place.ok(&["run", "--", "sh", "-c", "echo x > o"]).stderr;
-    assert!(
-        told.contains("inputs and outputs are kept as without a configuration: cannot use the configuration"),
-        "{told}"
-    );
+    let (code, told) = place.refused(&["run", "-q", "--", "sh", "-c", "echo x > o"]);
+    assert_eq!(code, 125, "{told}");
+    assert!(told.contains("cannot use the configuration"), "{told}");
     assert!(!told.contains("\\n") && told.contains("line 2, column 5"), "{told}");
+    assert!(!place.at("o").exists() && place.json(&["log"])["runs"].as_array().unwrap().is_empty());
+    place.ok(&["run", "--best-effort", "--", "sh", "-c", "echo x > o"]);
+    assert!(place.at("o").exists(), "it runs, unrecorded");
 }
 
 #[test]

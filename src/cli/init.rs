@@ -25,7 +25,7 @@ use crate::ops::Workspace;
 ///   outputs_up_to = "16 MiB"     up to this size, as where nothing is said; "0" keeps none
 ///   inputs_up_to = "256 KiB"     code, configuration and data, likewise
 ///   include = ["models/**"]      these whatever their size
-///   exclude = ["data/tmp/**"]    these not
+///   exclude = ["data/tmp/"]      these not
 ///
 /// What looks like credentials (`.env`, `*.pem`, `id_rsa`, `credentials.json`) is kept only if `include` names it.
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 mod endangered;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub(crate) struct Keeping<'a> {
     workspace: &'a Workspace,
     /// The folder that is the workspace's root to the command.
     root: &'a Path,
-    policy: OnceCell<(KeepPolicy, Option<String>)>,
+    policy: KeepPolicy,
     in_hand: RefCell<InHand>,
     endangered: RefCell<Endangered>,
 }
@@ -50,41 +50,29 @@ struct InHand {
 
 impl<'a> Keeping<'a> {
     /// Keeps by the policy of a workspace what a command reads and writes to which `root` is the workspace's root.
-    pub fn new(workspace: &'a Workspace, root: &'a Path) -> Self {
-        Keeping {
+    ///
+    /// # Errors
+    /// A request error where the policy is not understood: nothing may be kept then that it may have excluded.
+    pub fn new(workspace: &'a Workspace, root: &'a Path) -> Result<Self> {
+        Ok(Keeping {
             workspace,
             root,
-            policy: OnceCell::new(),
+            policy: KeepPolicy::of(workspace)?,
             in_hand: RefCell::default(),
             endangered: RefCell::default(),
-        }
-    }
-
-    fn asked(&self) -> &(KeepPolicy, Option<String>) {
-        self.policy.get_or_init(|| match KeepPolicy::of(self.workspace) {
-            Ok(policy) => (policy, None),
-            Err(error) => {
-                let warning =
-                    format!("inputs and outputs are kept as without a configuration: {}", error.in_full());
-                (KeepPolicy::default(), Some(warning))
-            }
         })
-    }
-
-    fn policy(&self) -> &KeepPolicy {
-        &self.asked().0
     }
 
     /// Returns up to which size files are to be handed to [`Keeping::keep_endangered`].
     pub fn endangered_up_to_bytes(&self) -> u64 {
-        self.policy().endangered_up_to_bytes()
+        self.policy.endangered_up_to_bytes()
     }
 
     /// Keeps what lay in a file that the command is about to write over or to take away, on a thread of its own: the command waits
     /// for that no longer than it takes to hand it over.
     pub fn keep_endangered(&self, place: &Path, digest: &Digest, bytes: Vec<u8>) {
         let path = ArtifactPath::within(self.root, place);
-        if path.is_ok_and(|path| self.policy().keeps_endangered(&path, bytes.len() as u64)) {
+        if path.is_ok_and(|path| self.policy.keeps_endangered(&path, bytes.len() as u64)) {
             let access = Access::of_path(self.workspace.root(), place);
             self.endangered.borrow_mut().keep(self.workspace, *digest, access, bytes);
         }
@@ -107,7 +95,7 @@ impl<'a> Keeping<'a> {
         let is_kept = |digest| self.workspace.contents().holds(digest);
         size_bytes <= IN_HAND_MAX_BYTES
             && ArtifactPath::within(self.root, place)
-                .is_ok_and(|path| self.policy().keeps_input(&path, size_bytes))
+                .is_ok_and(|path| self.policy.keeps_input(&path, size_bytes))
             && has_room()
             && !digest.is_some_and(is_kept)
     }
@@ -128,7 +116,7 @@ impl<'a> Keeping<'a> {
     ///
     /// A file that has changed since it was recorded is kept only where its recorded bytes are in hand: else they are gone.
     pub fn keep(&self, may_be_read: &[ChangedFile], steps: &[Step]) -> Vec<String> {
-        let mut warnings: Vec<String> = self.asked().1.iter().cloned().collect();
+        let mut warnings = Vec::new();
         let outputs = self.outputs(steps);
         let failed_outputs = keep_all(self.workspace, &outputs);
         let inputs = self.inputs(may_be_read, steps);
@@ -163,7 +151,7 @@ impl<'a> Keeping<'a> {
         }
         let mut known = HashSet::new();
         let artifacts = last.into_values().map(|edge| &edge.artifact).filter(|artifact| {
-            artifact.path.is_inside() && self.policy().keeps_output(artifact) && known.insert(artifact.digest)
+            artifact.path.is_inside() && self.policy.keeps_output(artifact) && known.insert(artifact.digest)
         });
         artifacts.collect()
     }
@@ -181,7 +169,7 @@ impl<'a> Keeping<'a> {
         let wanted = read.chain(may_be_read).filter(|artifact| {
             !artifact.path.is_url()
                 && artifact.has_content()
-                && self.policy().keeps_input(&artifact.path, artifact.size_bytes)
+                && self.policy.keeps_input(&artifact.path, artifact.size_bytes)
                 && known.insert(artifact.digest)
                 // Not read: there may be a hundred thousand that no run has changed. `lineage verify` finds those that are damaged.
                 && !self.holds_for_all(artifact)
@@ -273,7 +261,7 @@ fn stage_small(
 /// # Errors
 /// A store error where one cannot be kept.
 pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) -> Result<Vec<String>> {
-    let policy = KeepPolicy::of(workspace).unwrap_or_default();
+    let policy = KeepPolicy::of(workspace)?;
     let contents = workspace.contents();
     let inside = artifacts.iter().filter(|artifact| artifact.path.is_inside());
     let (mut excluded, wanted): (Vec<&Artifact>, Vec<&Artifact>) =
@@ -298,8 +286,11 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
 
 /// Keeps files of versions that are taken over from elsewhere: those that the policy names, and larger ones where the file system can
 /// have the same bytes twice at no cost. Returns what is kept nowhere but where it lies, one line each.
-pub(crate) fn keep_taken(workspace: &Workspace, artifacts: &[&Artifact]) -> Vec<String> {
-    let policy = KeepPolicy::of(workspace).unwrap_or_default();
+///
+/// # Errors
+/// A request error where the policy is not understood.
+pub(crate) fn keep_taken(workspace: &Workspace, artifacts: &[&Artifact]) -> Result<Vec<String>> {
+    let policy = KeepPolicy::of(workspace)?;
     let contents = workspace.contents();
     let inside = artifacts.iter().filter(|artifact| artifact.path.is_inside());
     let (small, mut large): (Vec<&Artifact>, Vec<&Artifact>) =
@@ -321,7 +312,7 @@ pub(crate) fn keep_taken(workspace: &Workspace, artifacts: &[&Artifact]) -> Vec<
             ));
         }
     }
-    said
+    Ok(said)
 }
 
 /// Keeps files as they lie on disk; returns what went wrong, one line each.

@@ -5,8 +5,10 @@
 //! outputs_up_to = "16 MiB"        # outputs of `lineage run` up to this size are kept; "0" keeps none
 //! inputs_up_to = "256 KiB"        # so are code, configuration and data that it read and no commit has; "0" keeps none
 //! include = ["models/**"]         # these are kept whatever their size
-//! exclude = ["data/tmp/**"]       # these are not
+//! exclude = ["data/tmp/"]         # these are not
 //! ```
+//! A folder's name stands for all below it. A configuration that is not understood keeps nothing: no command is run then.
+//!
 //! What the pipeline writes, patches and configurations are always kept; so are the files of models that are registered, but for what
 //! `exclude` names. Where inputs are kept at all, a file that a command
 //! writes over or takes away is up to 1 MiB, since it lies nowhere else afterwards. What looks like credentials by its name is
@@ -198,10 +200,21 @@ fn os_name(path: &ArtifactPath) -> OsString {
     os_word(path.as_bytes().to_vec())
 }
 
+/// Reads patterns. One that names a folder, with a `/` behind it or without, names all below; one that begins with `/` or `./` is seen
+/// from the workspace's root, or names what lies outside of it.
 fn globs(patterns: &[String]) -> Result<GlobSet, String> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        set.add(Glob::new(pattern).map_err(|cause| cause.to_string())?);
+        let named = match pattern.trim_end_matches('/') {
+            "" | "." => "**",
+            named => named,
+        };
+        let inside = named.trim_start_matches("./").trim_start_matches('/');
+        for named in [named, inside] {
+            for form in [named.to_owned(), format!("{named}/**")] {
+                set.add(Glob::new(&form).map_err(|cause| cause.to_string())?);
+            }
+        }
     }
     set.build().map_err(|cause| cause.to_string())
 }
@@ -248,6 +261,29 @@ mod tests {
         assert!(!some.keeps_output(&artifact("out/tmp/a", 1)));
         assert!(!policy("outputs_up_to = 0").keeps_output(&artifact("a", 0)));
         assert!(policy("").keeps_output(&artifact("a", 16 << 20)));
+    }
+
+    #[test]
+    fn a_folder_is_named_however_its_name_is_written() {
+        let named = [
+            "data/private",
+            "data/private/",
+            "./data/private/**",
+            "/data/private/",
+            "data/private/*",
+            "data/private/**",
+        ];
+        for named in named {
+            let some = policy(&format!("exclude = [\"{named}\"]"));
+            for path in ["data/private/p.csv", "data/private/a/b"] {
+                assert!(!some.keeps_output(&artifact(path, 1)), "{named}: {path}");
+            }
+            for path in ["data/private.csv", "data/public/p.csv", "old/data/private/p.csv"] {
+                assert!(some.keeps_output(&artifact(path, 1)), "{named}: {path}");
+            }
+        }
+        let outside = policy("exclude = [\"/srv/patients\"]");
+        assert!(outside.excludes(&ArtifactPath::new("/srv/patients/a").unwrap()));
     }
 
     #[test]

@@ -160,6 +160,7 @@ pub fn run_command(
     check_parameters(&request.parameters).map_err(|error| NotStarted { exit_code: 2, error })?;
     // What this command is about to write over must be read before.
     take_over_broken_off(workspace);
+    let keeping = Keeping::new(workspace, request.root(workspace)).map_err(not_recorded)?;
     let mut recording = start(workspace, clock, request).map_err(not_recorded)?;
     let mut start = StartOnDisk { point: recording.sync_point().map_err(not_recorded)?, outcome: None };
     let run = recording.run().clone();
@@ -168,7 +169,6 @@ pub fn run_command(
     let mut ground = Ground::of(workspace, request);
     // In a copy of the workspace it lies outside, and is none of the command's outputs there either.
     ground.streams.insert(metrics_path.clone());
-    let keeping = Keeping::new(workspace, ground.root);
     let under_way = OnceCell::new();
     let mut live = Live::new(workspace, clock, run.id, &metrics_path);
     let observed = followed(&mut live, &mut start, |follow| {

@@ -227,7 +227,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
         request: &request,
         observation: &observation,
         ground: &ground,
-        keeping: &Keeping::new(workspace, root),
+        keeping: &Keeping::new(workspace, root)?,
         reported: &mut reported,
         clock: FileClock { behind_us: kept.beginning.behind_us },
         remarks: &mut remarks,

@@ -124,7 +124,7 @@ pub fn import_registry(
             Ok((news, mut remarks)) => {
                 if news == TakenNews::New {
                     let here: Vec<&Artifact> = here.iter().collect();
-                    remarks.extend(keep_taken(workspace, &here));
+                    remarks.extend(keep_taken(workspace, &here)?);
                 }
                 let run = entry.model.run.map(|run| held.snapshot.run_no(run)).transpose()?;
                 report.entries.push(TakenVersion {
