@@ -128,6 +128,8 @@ pub struct Writer {
     pub step: String,
     /// The names of all steps of the run that wrote it together, in the order in which they ended, each once.
     pub steps: Vec<String>,
+    /// The command line of the step that wrote it last, where it is not that of the run; secrets masked, cut where it is very long.
+    pub command: Option<String>,
     /// The run.
     pub run: RunHead,
     /// The tails of other runs that wrote the same bytes there while that run was at work.

@@ -196,16 +196,11 @@ fn cause_words(cause: &Cause) -> String {
             format!("{} {}", one_line(step), parameter_words(parameter))
         }
         Cause::Parameter(parameter) => format!("parameter {}", parameter_words(parameter)),
-        Cause::Arguments([a, b]) => {
-            let words = |words: &[String]| match words.is_empty() {
-                true => "nothing there".to_owned(),
-                false => command_words(words),
-            };
-            let words = format!(": {} -> {}", words(a), words(b));
-            // The whole commands stand below.
-            let is_short = words.chars().count() <= COMMAND_CAUSE_MAX;
-            format!("the command differs{}", if is_short { words } else { String::new() })
+        Cause::StepCommand { step, words } => {
+            format!("the command line of {} differs{}", one_line(step), words_that_differ(words))
         }
+        // The whole commands stand below.
+        Cause::Arguments(words) => format!("the command differs{}", words_that_differ(words)),
         Cause::ArgumentOrder => "the command, whose words stand in another order".to_owned(),
         Cause::Failed { step, subject, reason } => {
             format!("{} {} failed: {}", one_line(step), one_line(subject), one_line(reason))
@@ -392,6 +387,16 @@ fn outputs(diff: &RunDiff, limit: usize, text: &mut String) {
     text.push_str(&aligned(rows.chain(standing).take(limit).collect()));
     text.push_str(&left_out(outputs.differing.len() + outputs.standing.len(), limit));
     text.push('\n');
+}
+
+/// Writes the words of two commands that differ, unless they are too many to be read.
+fn words_that_differ([a, b]: &[Vec<String>; 2]) -> String {
+    let words = |words: &[String]| match words.is_empty() {
+        true => "nothing there".to_owned(),
+        false => command_words(words),
+    };
+    let words = format!(": {} -> {}", words(a), words(b));
+    if words.chars().count() <= COMMAND_CAUSE_MAX { words } else { String::new() }
 }
 
 fn metrics(diff: &RunDiff, limit: usize, text: &mut String) {

@@ -125,6 +125,7 @@ fn writer_json(writer: Option<&Writer>) -> Value {
     writer.map_or(Value::Null, |writer| {
         json!({
             "at": writer.at.rfc3339(), "step": writer.step, "steps": writer.steps,
+            "command": writer.command,
             "also_written_by": writer.others,
             "also_written_elsewhere_by": writer.elsewhere,
             "run": writer.run.view.run.id.to_string(), "run_id": writer.run.view.run.run_id.as_str(),

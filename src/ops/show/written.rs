@@ -2,7 +2,7 @@
 
 use super::{Showing, Writer};
 use crate::error::Result;
-use crate::model::{DECLARED_STEP, Timestamp};
+use crate::model::{DECLARED_STEP, RunKind, Timestamp};
 use crate::ops::here::Here;
 use crate::ops::locate::{DiskState, FileTarget};
 use crate::query::{self, RunHead, Write};
@@ -81,6 +81,8 @@ impl Showing<'_> {
         }
         let (others, elsewhere) = (tails(&others)?, tails(&elsewhere)?);
         let at = Timestamp::from_micros(last.at);
-        Ok(Some(Writer { at, step: step.name, steps, run, others, elsewhere }))
+        let is_own = |line: &String| !line.is_empty() && *line != run.view.run.arguments.join(" ");
+        let command = Some(step.subject).filter(|line| run.view.run.kind == RunKind::Command && is_own(line));
+        Ok(Some(Writer { at, step: step.name, steps, command, run, others, elsewhere }))
     }
 }

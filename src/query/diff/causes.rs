@@ -52,6 +52,13 @@ pub enum Cause {
         /// The parameter.
         parameter: ParameterDiff,
     },
+    /// The command line of a step: the words that it has in the first run only, and in the second run only.
+    StepCommand {
+        /// The step's name.
+        step: String,
+        /// The words.
+        words: [Vec<String>; 2],
+    },
     /// Something that the run was told, for all of its steps.
     Parameter(ParameterDiff),
     /// The command: the words that only the first run and only the second run was given.
@@ -108,7 +115,7 @@ impl Cause {
             Cause::Input { role, .. } if role.is_code() => 3,
             Cause::Input { .. } => 2,
             Cause::Made { .. } => 4,
-            Cause::StepParameter { .. } => 5,
+            Cause::StepParameter { .. } | Cause::StepCommand { .. } => 5,
             Cause::Parameter(_) => 6,
             Cause::Arguments(_) => 7,
             Cause::Variable(_) => 8,

@@ -64,6 +64,11 @@ impl Side {
         self.head.view.run.kind == other.head.view.run.kind && own == others && !own.is_empty()
     }
 
+    /// Returns true for a run of a command, whose steps are told by their command lines.
+    pub fn is_command(&self) -> bool {
+        self.head.view.run.kind == RunKind::Command
+    }
+
     /// Returns true where no read of the run can have been missed.
     pub fn sees_all_reads(&self) -> bool {
         let view = &self.head.view;

@@ -215,6 +215,9 @@ fn lines(diff: &RunDiff) -> Vec<String> {
         let causes = diff.explanations[explanation].causes.iter().map(|cause| match cause {
             Cause::Input { a, b, .. } => format!("{}", b.as_ref().or(a.as_ref()).unwrap().path),
             Cause::StepParameter { step, parameter } => format!("{step} {}", parameter.name),
+            Cause::StepCommand { step, words: [a, b] } => {
+                format!("{step}: {} -> {}", a.join(" "), b.join(" "))
+            }
             Cause::Parameter(parameter) => parameter.name.clone(),
             Cause::Failed { reason, .. } => reason.clone(),
             Cause::Renamed { a, b } => format!("{}={}", a.path, b.path),
@@ -700,4 +703,39 @@ fn a_process_that_reads_and_writes_in_turn_keeps_a_bounded_list_of_causes_for_ea
     assert_eq!(of("o0"), ("i0".to_owned(), 1, false));
     assert_eq!(of("o44"), ("i44".to_owned(), 45, false));
     assert_eq!(of("o1099"), ("i1099".to_owned(), 45, true));
+}
+
+#[test]
+fn the_command_line_of_a_step_is_a_cause_of_what_it_wrote() {
+    let run = |number: u8, lines: &[&str]| {
+        let lines = lines.iter().map(|line| format!("{number} {line}\n"));
+        format!("run {number} command:make\n{}", lines.collect::<String>())
+    };
+    let told = |a: &[&str], b: &[&str], expected: &[&str]| {
+        check(&format!("{}{}", run(1, a), run(2, b)), expected);
+    };
+    told(&["py train.py 2: x=1 -> m=1"], &["py train.py 5: x=1 -> m=2"], &["m <- py: 2 -> 5"]);
+    told(
+        &["py train.py --lr 2 -v: x=1 -> m=1"],
+        &["py train.py --lr 5 -v: x=1 -> m=2"],
+        &["m <- py: --lr 2 -> --lr 5"],
+    );
+    // The other steps of the program are told apart by what they wrote.
+    let [first, second] = ["py train.py 1 n: x=1 -> n=1", "py train.py 1 n: x=1 -> n=1"];
+    told(
+        &[first, "py train.py 2 m: x=1 -> m=1"],
+        &[second, "py train.py 5 m: x=1 -> m=2"],
+        &["m <- py: 2 -> 5"],
+    );
+    // What is made up anew each time explains nothing, nor what only one of them was started with.
+    told(&["cc -o /tmp/ccA.o: x=1 -> m=1"], &["cc -o /tmp/ccB.o: x=1 -> m=2"], &["m <-"]);
+    told(&["cc a.c: x=1 -> m=1"], &["cc: x=1 -> m=2"], &["m <-"]);
+    // What the run was started with is told of the run.
+    let command = |number: u8, word: &str, value: u8| {
+        format!("run {number} command:{word}\n{number} sh {word}: x=1 -> m={value}\n")
+    };
+    check(
+        &format!("{}{}", command(1, "two", 1), command(2, "one", 2)),
+        &["m <- Arguments([[\"two\"], [\"one\"]])"],
+    );
 }

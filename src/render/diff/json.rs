@@ -200,6 +200,9 @@ fn cause_json(cause: &Cause) -> Value {
         Cause::StepParameter { step, parameter } => {
             json!({"kind": "step parameter", "step": step, "parameter": parameter_json(parameter)})
         }
+        Cause::StepCommand { step, words } => {
+            json!({"kind": "step command", "step": step, "arguments": words})
+        }
         Cause::Parameter(parameter) => json!({"kind": "parameter", "parameter": parameter_json(parameter)}),
         Cause::Arguments([a, b]) => json!({"kind": "arguments", "arguments": [a, b]}),
         Cause::ArgumentOrder => json!({"kind": "argument order"}),

@@ -158,6 +158,7 @@ fn writer() -> Value {
         ("at", time()),
         ("step", text()),
         ("steps", list(text())),
+        ("command", or_null(text())),
         ("also_written_by", list(text())),
         ("also_written_elsewhere_by", list(text())),
         ("run", key()),
@@ -372,6 +373,7 @@ pub(super) fn diff() -> Value {
     let kinds = [
         "input",
         "step parameter",
+        "step command",
         "parameter",
         "arguments",
         "argument order",

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::models::{holding, learned};
 use super::projected::projected_line;
+use super::run::cut;
 use super::trace::trace;
 use crate::model::ArtifactPath;
 use crate::ops::DiskState;
@@ -43,6 +44,9 @@ fn file_head(report: &FileReport, text: &mut String) {
         Some(writer) => {
             let steps = joined(&writer.steps, NAMES_MAX);
             let _ = writeln!(text, "  written  {} by {steps} of run {}", writer.at, writer.run.tail);
+            if let Some(command) = &writer.command {
+                let _ = writeln!(text, "  command  {}", cut(&one_line(command)));
+            }
         }
         None => match &report.projected {
             Some(projected) => projected_line(projected, text),

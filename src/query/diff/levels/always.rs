@@ -18,6 +18,7 @@ impl Levels<'_> {
         let mut causes = self.failed(reading);
         if is_of_both {
             causes.extend(self.step_parameters(reading));
+            causes.extend(self.step_commands(reading));
         }
         // The key of a step promises that input, parameters and tool decide its output alone.
         if self.is_keyed(reading) {
@@ -84,6 +85,45 @@ impl Levels<'_> {
         causes.collect()
     }
 
+    /// Lists how the command lines of these steps differ, those of one program together. What the run itself was started with is none of
+    /// it, nor are names that programs make up anew each time, and those of files that they read or wrote, which are told as such.
+    fn step_commands(&self, reading: &Reading) -> Vec<Cause> {
+        let files: BTreeSet<&[u8]> = [0, 1]
+            .into_iter()
+            .flat_map(|side| self.steps(reading, side))
+            .flat_map(|step| {
+                let used = step.used.iter().map(|edge| &edge.artifact);
+                used.chain(step.generated.iter().map(|edge| &edge.artifact))
+            })
+            .map(|artifact| artifact.path.file_name())
+            .collect();
+        let names_file = |word: &str| {
+            word.rsplit(['/', '=', ':']).next().is_some_and(|name| files.contains(name.as_bytes()))
+        };
+        let mut lines: BTreeMap<&String, [BTreeSet<String>; 2]> = BTreeMap::new();
+        for side in [0, 1] {
+            let own = self.sides[side].neutral_arguments().join(" ");
+            for step in self.steps(reading, side).filter(|step| !step.subject.is_empty()) {
+                let line = self.sides[side].neutral(&step.subject);
+                if line != own && self.sides[side].is_command() {
+                    lines.entry(&step.name).or_default()[side].insert(line);
+                }
+            }
+        }
+        let differing = lines.into_iter().filter(|(_, [a, b])| !a.is_empty() && !b.is_empty() && a != b);
+        let causes = differing.filter_map(|(step, [a, b])| {
+            let only = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> Vec<String> {
+                these.difference(those).flat_map(|line| line.split(' ')).map(str::to_owned).collect()
+            };
+            let words = other_words(&only(&a, &b), &only(&b, &a));
+            let words = words.map(|words| {
+                words.into_iter().filter(|word| !is_made_up(word) && !names_file(word)).collect()
+            });
+            (words[0] != words[1]).then(|| Cause::StepCommand { step: step.clone(), words })
+        });
+        causes.collect()
+    }
+
     pub(super) fn arguments(&self) -> Option<Cause> {
         self.found.arguments.as_ref()?;
         let [a, b] = self.sides.map(Side::neutral_arguments);
@@ -145,6 +185,11 @@ impl Levels<'_> {
         }
         !self.pairs.counterparts.alone(side).is_empty()
     }
+}
+
+/// Returns true for a word of a command line in which a temporary file or a descriptor stands.
+fn is_made_up(word: &str) -> bool {
+    ["/tmp/", "/dev/fd/", "/proc/", "tmp."].iter().any(|part| word.contains(part))
 }
 
 /// Returns the run that alone has an entry.
