@@ -259,3 +259,30 @@ fn many_small_inputs_share_files_and_are_kept_once() {
     }
     place.ok(&["verify"]);
 }
+
+#[test]
+fn a_patch_holds_nothing_that_is_not_to_be_kept() {
+    let Some(place) = Place::empty().with_real_clock().with_commit() else { return };
+    let files = [".env", "excluded.csv", "ignored.csv", "plain"];
+    for file in files {
+        place.write(file, b"before\n");
+    }
+    place.commit_all("files");
+    place.ok(&["init"]);
+    place.write(".lineageignore", b"ignored.csv\n");
+    place.write(".lineage/config.toml", b"[keep]\nexclude = [\"excluded.csv\"]\n");
+    for file in files {
+        place.write(file, b"after\n");
+    }
+    place.ok(&["run", "--", "sh", "-c", "cat plain > o"]);
+    if !place.was_observed() {
+        return;
+    }
+    let changed = place.json(&["show", "@"])["run"]["code"]["changed"].as_array().unwrap().len();
+    assert_eq!(changed, files.len(), "that they differ is told");
+    let told = place.ok(&["rerun", "@"]).stderr;
+    for file in files {
+        let is_left_out = told.contains(&format!("not in the recorded patch: {file}: its name says"));
+        assert_eq!(is_left_out, file != "plain", "{file}: {told}");
+    }
+}

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::capture::git;
+use crate::capture::ignored::IgnoreRules;
 use crate::content::Access;
 use crate::disk::read_regular;
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::model::{
     ArtifactPath, ChangeKind, ChangedFile, CodeState, Digest, RunKind, Submodule, os_word, printed,
 };
 use crate::ops::Workspace;
+use crate::ops::settings::KeepPolicy;
 use crate::ops::workspace::FOLDER;
 use crate::projection::{self, ProjectedFrom};
 use crate::store::Snapshot;
@@ -19,11 +21,12 @@ use crate::store::Snapshot;
 /// Reads the code state of a workspace and keeps its patch as a content.
 ///
 /// What this program keeps or projected itself counts as neither changed nor untracked; `snapshot` is asked for only where
-/// something is one of the two. A repository that cannot be read is no reason not to run: the code state then says why it is
+/// something is one of the two. What `.lineageignore` names, `exclude` in the configuration, or looks like credentials is not in the
+/// patch. A repository that cannot be read is no reason not to run: the code state then says why it is
 /// not known.
 ///
 /// # Errors
-/// A store error where the patch cannot be kept.
+/// A store error where the patch cannot be kept; a request error where the configuration is not understood.
 pub(crate) fn code_state<'s>(
     workspace: &Workspace,
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
@@ -72,7 +75,18 @@ pub(crate) fn code_state_at<'s>(
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
     let digests = workspace.digests().clone();
     let skip_untracked = |path: &[u8], is_folder| is_no_work(&work_tree, root, path, is_folder);
-    let options = git::Options { skip: &skip, skip_untracked: &skip_untracked, limits, digests };
+    let (policy, rules) = (KeepPolicy::of(workspace)?, IgnoreRules::of(root));
+    let is_withheld = |path: &[u8]| {
+        let Some(path) = named(&work_tree, root, path) else { return false };
+        policy.withholds(&path) || path.on_disk(root).is_some_and(|place| rules.ignores(&place, false))
+    };
+    let options = git::Options {
+        skip: &skip,
+        skip_untracked: &skip_untracked,
+        is_withheld: &is_withheld,
+        limits,
+        digests,
+    };
     let state = match git::code_state(folder, &options) {
         Ok(state) => state,
         Err(error) => {

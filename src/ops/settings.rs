@@ -7,6 +7,7 @@
 //! include = ["models/**"]         # these are kept whatever their size
 //! exclude = ["data/tmp/"]         # these are not
 //! ```
+//! What `exclude` names, or looks like credentials, does not stand in patches either.
 //! A folder's name stands for all below it. A configuration that is not understood keeps nothing: no command is run then.
 //!
 //! What the pipeline writes, patches and configurations are always kept; so are the files of models that are registered, but for what
@@ -157,6 +158,11 @@ impl KeepPolicy {
     /// Returns true where a file is not to be kept whatever it is.
     pub fn excludes(&self, path: &ArtifactPath) -> bool {
         self.is_named_in(&self.exclude, path)
+    }
+
+    /// Returns true where not even a patch is to hold what was changed in a file.
+    pub fn withholds(&self, path: &ArtifactPath) -> bool {
+        self.excludes(path) || self.hides(path)
     }
 
     /// Returns true where a file that a command read is to be kept, if no commit has it.

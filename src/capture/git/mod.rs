@@ -228,6 +228,8 @@ pub struct Options<'a> {
     /// Says which untracked paths count as nothing, for they are no part of the work; asked as `skip` is, and told whether it is a
     /// folder.
     pub skip_untracked: &'a dyn Fn(&[u8], bool) -> bool,
+    /// Says which changed files the patch is not to hold; they are named among what it omits.
+    pub is_withheld: &'a dyn Fn(&[u8]) -> bool,
     /// Bounds.
     pub limits: Limits,
     /// The way to digests of files.

@@ -64,6 +64,7 @@ struct Writer<'a> {
     repo: &'a gix::Repository,
     index: &'a gix::index::File,
     work_tree: &'a Path,
+    is_withheld: &'a dyn Fn(&[u8]) -> bool,
     limits: &'a Limits,
     digests: &'a Digests,
     filters: gix::filter::Pipeline<'a>,
@@ -86,6 +87,7 @@ impl<'a> Writer<'a> {
             repo,
             index,
             work_tree,
+            is_withheld: options.is_withheld,
             limits: &options.limits,
             digests: &options.digests,
             filters,
@@ -109,6 +111,8 @@ impl<'a> Writer<'a> {
             |recorded: Option<Recorded>| recorded.is_some_and(|recorded| recorded.mode.is_submodule());
         if is_submodule(pending.head) || is_submodule(pending.index_entry) {
             self.omit(path, "a submodule: its commit is noted, its files are not carried".into());
+        } else if (self.is_withheld)(path) {
+            self.omit(path, "its name says that it is not to be kept".into());
         } else {
             match self.stored(path, pending, &file, seen.bytes) {
                 Ok(new) => self.push(path, pending.head, new),

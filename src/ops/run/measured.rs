@@ -45,7 +45,8 @@ const SHELLS: [&str; 4] = ["bash", "dash", "sh", "zsh"];
 /// What the command copied was carried only where it is of an earlier time. It may have waited for somebody whom the run cannot see:
 /// a container, another machine, a queue of jobs.
 ///
-/// A write is a copy where its step had read the same bytes elsewhere, or gave them another name; and where a program that carries files
+/// A write is a copy where its step had read the same bytes elsewhere and wrote nothing but what it had read, or gave them another name: who
+/// made other files beside has come to the same numbers as the baseline that it read. And where a program that carries files
 /// wrote what had been there before, in this run or in an earlier one. A training that comes to the very same numbers once more has measured
 /// them.
 pub(super) fn sort(
@@ -196,13 +197,20 @@ impl<'a> Edges<'a> {
         let renamed = step.act.is_one_to_one().then(|| step.used.get(number)).flatten();
         let mut reads = self.reads.get(&(number_of_step, written.digest)).into_iter().flatten();
         if renamed.is_some_and(|used| used.artifact.digest == written.digest)
-            || reads.any(|used| used.artifact.path != written.path && used.at <= write.at)
+            || (reads.any(|used| used.artifact.path != written.path && used.at <= write.at)
+                && (is_carrier(&step.name) || only_copies(step)))
         {
             return Ok(true);
         }
         let was_read = || self.first_read.get(&written.digest).is_some_and(|first| *first <= write.at);
         Ok(is_carrier(&step.name) && (was_read() || was_written(written)?))
     }
+}
+
+/// Returns true for a step that wrote nothing but what it had read.
+fn only_copies(step: &Step) -> bool {
+    let read: HashSet<&Digest> = step.used.iter().map(|used| &used.artifact.digest).collect();
+    step.generated.iter().all(|write| read.contains(&write.artifact.digest))
 }
 
 /// Returns true for a step of nothing but programs that carry files: `git | dash | git-upload-pack`.
@@ -259,7 +267,7 @@ mod tests {
     #[test]
     fn what_is_copied_from_elsewhere_is_carried() {
         check(&["cp: m=1 > a/m=1"], &[], "", "a/m");
-        check(&["python3.11: m=1 x=2 > a/m=1 b=3"], &[], "", "a/m");
+        check(&["python3.11: m=1 x=2 > a/m=1 b=2"], &[], "", "a/m");
         check(&["cp: m=1 > a/m=1", "cp: a/m=1 > b/m=1"], &[], "", "a/m b/m");
         check(&["tar: t=9 > a/m=1"], &["1"], "", "a/m");
         check(&["tar: a/m=1 > t=9", "tar: t=9 > b/m=1"], &[], "", "b/m");
@@ -283,6 +291,8 @@ mod tests {
     #[test]
     fn what_the_run_made_is_measured_once_however_it_is_copied() {
         check(&["python3.11: x=1 > m=2"], &[], "m", "");
+        // A training comes to the numbers of the baseline that it read.
+        check(&["python3.11: m=1 x=2 > a/m=1 model=3"], &["1"], "a/m", "");
         // The same training comes to the same numbers.
         check(&["python3.11: x=1 > m=2"], &["2"], "m", "");
         check(&["python3.11: m=2 x=1 > m=2"], &["2"], "m", "");

@@ -10,6 +10,7 @@ fn error_of(root: &std::path::Path) -> String {
     let options = Options {
         skip: &|_| false,
         skip_untracked: &|_, _| false,
+        is_withheld: &|_| false,
         limits: Limits::default(),
         digests: Digests::new(),
     };
@@ -48,6 +49,7 @@ fn broken_repositories_are_errors_and_not_panics() {
         let options = Options {
             skip: &|_| false,
             skip_untracked: &|_, _| false,
+            is_withheld: &|_| false,
             limits: Limits::default(),
             digests: Digests::new(),
         };

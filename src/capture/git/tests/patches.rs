@@ -297,7 +297,13 @@ fn what_is_too_large_for_the_patch_is_listed_with_its_digest() {
     let limits = Limits { patch_file_max_bytes: 16, ..Limits::default() };
     let state = code_state(
         &repo.root,
-        &Options { skip: &|_| false, skip_untracked: &|_, _| false, limits, digests: Digests::new() },
+        &Options {
+            skip: &|_| false,
+            skip_untracked: &|_, _| false,
+            is_withheld: &|_| false,
+            limits,
+            digests: Digests::new(),
+        },
     )
     .expect("it can be read");
     assert_eq!(state.patch_omitted.len(), 1);
@@ -307,7 +313,13 @@ fn what_is_too_large_for_the_patch_is_listed_with_its_digest() {
     let limits = Limits { patch_max_bytes: 10, ..Limits::default() };
     let state = code_state(
         &repo.root,
-        &Options { skip: &|_| false, skip_untracked: &|_, _| false, limits, digests: Digests::new() },
+        &Options {
+            skip: &|_| false,
+            skip_untracked: &|_, _| false,
+            is_withheld: &|_| false,
+            limits,
+            digests: Digests::new(),
+        },
     )
     .expect("it can be read");
     assert_eq!(state.patch_omitted.len(), 2);

@@ -182,6 +182,7 @@ fn what_is_skipped_counts_as_neither_changed_nor_untracked() {
         &Options {
             skip: &skip,
             skip_untracked: &|_, _| false,
+            is_withheld: &|_| false,
             limits: Limits::default(),
             digests: Digests::new(),
         },
@@ -208,6 +209,7 @@ fn what_is_skipped_where_it_is_untracked_still_counts_where_it_is_tracked() {
     let options = Options {
         skip: &|_| false,
         skip_untracked: &is_cache,
+        is_withheld: &|_| false,
         limits: Limits::default(),
         digests: Digests::new(),
     };
@@ -231,7 +233,13 @@ fn untracked_files_beyond_the_limits_are_counted_or_left_without_digest() {
     };
     let state = code_state(
         &repo.root,
-        &Options { skip: &|_| false, skip_untracked: &|_, _| false, limits, digests: Digests::new() },
+        &Options {
+            skip: &|_| false,
+            skip_untracked: &|_, _| false,
+            is_withheld: &|_| false,
+            limits,
+            digests: Digests::new(),
+        },
     )
     .expect("it can be read");
     let digests: Vec<_> =

@@ -177,6 +177,7 @@ pub(super) fn state_of(root: &Path) -> CodeState {
     let options = Options {
         skip: &|_| false,
         skip_untracked: &|_, _| false,
+        is_withheld: &|_| false,
         limits: Limits::default(),
         digests: Digests::new(),
     };
