@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Role, Run, RunId, RunKind, RunStatus,
-    Step, Timestamp,
+    Artifact, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Remarks, Role, Run, RunId, RunKind,
+    RunStatus, Step, Timestamp,
 };
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
@@ -73,6 +73,8 @@ pub struct TraceReport {
     pub evidence: [u64; 4],
     /// How many edges are copies rather than writes.
     pub copies: u64,
+    /// On how many of the runs, named or not, something is not recorded.
+    pub lacking: HashMap<RunLack, u64>,
     /// What the bound on depth left out.
     pub cut: Cut,
 }
@@ -109,18 +111,23 @@ impl TraceRun {
 
     /// Says what of its steps is not recorded, and may have been.
     pub fn lacks(&self) -> Vec<RunLack> {
-        let view = &self.head.view;
-        let knows_reads =
-            view.run.kind != RunKind::Import && view.level().is_none_or(|level| level == CaptureLevel::Net);
-        let has_ignored = view.all_remarks().0.any(Remark::is_of_ignored_files);
-        let is_unseen = view.all_remarks().0.any(Remark::is_of_unseen_reads);
-        let lacks = [
-            (!knows_reads, RunLack::Reads),
-            (has_ignored, RunLack::IgnoredFiles),
-            (knows_reads && is_unseen, RunLack::Unseen),
-        ];
-        lacks.into_iter().filter_map(|(lacks, what)| lacks.then_some(what)).collect()
+        lacks(self.head.view.run.kind, &self.head.view.remarks)
     }
+}
+
+/// Says what of a run's steps is not recorded, and may have been.
+fn lacks(kind: RunKind, said: &[Remarks]) -> Vec<RunLack> {
+    let level = said.iter().filter_map(|said| said.level).max();
+    let has = |is_it: fn(&Remark) -> bool| said.iter().flat_map(|said| &said.remarks).any(is_it);
+    let knows_reads = kind != RunKind::Import && level.is_none_or(|level| level == CaptureLevel::Net);
+    let has_ignored = has(Remark::is_of_ignored_files);
+    let is_unseen = has(Remark::is_of_unseen_reads);
+    let lacks = [
+        (!knows_reads, RunLack::Reads),
+        (has_ignored, RunLack::IgnoredFiles),
+        (knows_reads && is_unseen, RunLack::Unseen),
+    ];
+    lacks.into_iter().filter_map(|(lacks, what)| lacks.then_some(what)).collect()
 }
 
 /// What is not recorded of the steps of a run.
@@ -211,6 +218,7 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
         gaps: Vec::new(),
         evidence: [0; 4],
         copies: 0,
+        lacking: HashMap::new(),
         cut: trace.cut,
     };
     let mut place: HashMap<RunNo, usize> = HashMap::new();
@@ -232,6 +240,16 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
         }
     }
     report.runs_total = place.len() as u64;
+    for (run, at) in place {
+        let lacks = match report.runs.get(at) {
+            Some(named) if named.head.view.number == run => named.lacks(),
+            _ => match snapshot.run_origin(run)? {
+                Some(origin) => lacks(origin.kind, &snapshot.remarks(run)?),
+                None => Vec::new(),
+            },
+        };
+        lacks.into_iter().for_each(|lack| *report.lacking.entry(lack).or_default() += 1);
+    }
     count_edges(snapshot, trace, &mut report)?;
     find_ends(snapshot, trace, &mut report)?;
     Ok(report)
