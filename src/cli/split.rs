@@ -18,7 +18,7 @@ use crate::render;
 /// several runs of the pipeline made of one filing, the last is taken.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  lineage split 'data/processed/*/*_segmented_risks.json' --by company_name  each company in one part
+  lineage split 'data/processed/*/*_segmented_risks.json' --by company_name  by the company
   lineage split data/raw --by 'stem:^([A-Z]+)_'                              by a part of the name
   lineage split --check                                                      checks the split that is there")]
 pub(crate) struct Split {
