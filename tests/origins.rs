@@ -377,7 +377,7 @@ fn what_was_read_in_one_folder_stands_in_one_line_only_where_the_same_is_to_be_s
     );
     scratch.shell("$LINEAGE run -q -- sh -c 'cat in/* > o'");
     let lines = |text: &str| -> Vec<String> {
-        let lines = lines_of(text, "in/").into_iter();
+        let lines = lines_of(text, "in/").into_iter().filter(|line| !line.starts_with("command"));
         lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     };
     let before = lines(&scratch.text(&["show", "o"]));

@@ -20,7 +20,7 @@ use crate::render;
 #[command(after_help = "Examples:
   lineage split 'data/processed/*/*_segmented_risks.json' --by company_name  by the company
   lineage split data/raw --by 'stem:^([A-Z]+)_'                              by a part of the name
-  lineage split --check                                                      checks the split that is there")]
+  lineage split --check                                                      checks the split")]
 pub(crate) struct Split {
     /// Files, folders, or patterns such as 'data/processed/*/*_segmented_risks.json'.
     #[arg(value_name = "INPUT", required_unless_present = "check")]
