@@ -77,6 +77,25 @@ fn metrics_of_several_files_are_compared_file_by_file() {
     let files = &place.json(&["metrics", "1.0.0"])["runs"][0]["metrics"][0]["files"];
     let of = |path: &str, value: f64| json!({"path": path, "value": value});
     assert_eq!(files, &json!([of("dummy/metrics.json", 0.1), of("good/metrics.json", 0.9)]));
+    // What was reported goes on as a curve, and where what a file held is not to be had nothing is told apart.
+    let both = "for i in 1 2 3; do $L metric loss 0.$i --step $i; done; \
+                echo '{\"acc\": 1, \"loss\": 0.3}' > good/metrics.json; sleep 0.02; echo '{\"acc\": 2, \"loss\": 0.9}' > dummy/metrics.json";
+    place.ok(&[
+        "run",
+        "-q",
+        "--name",
+        "both",
+        "--",
+        "sh",
+        "-c",
+        &both.replace("$L", env!("CARGO_BIN_EXE_lineage")),
+    ]);
+    let of = |name: &str| {
+        let metrics = place.json(&["metrics", "both"])["runs"][0]["metrics"].clone();
+        let found = metrics.as_array().unwrap().iter().find(|metric| metric["name"] == name).cloned();
+        found.unwrap()["files"].as_array().unwrap().len()
+    };
+    assert_eq!((of("acc"), of("loss")), (2, 0));
     // Of a version count its own values, and none of what was measured beside it.
     let found = place.json(&["models", "--where", "min(auc) > 0.5"]);
     assert_eq!(found["models"].as_array().unwrap().len(), 2, "{found}");

@@ -23,7 +23,7 @@ pub fn by_file(workspace: &Workspace, snapshot: &Snapshot, run: &RunHead) -> Res
     if !run.view.has_metrics_of_several_files() {
         return Ok(ByFile::new());
     }
-    let mut values = said_by_files(workspace, snapshot, run)?;
+    let mut values = said_by_files(workspace, snapshot, run)?.unwrap_or_default();
     values.retain(|_, files| are_unlike(files));
     Ok(values)
 }
@@ -33,14 +33,24 @@ fn are_unlike(files: &BTreeMap<ArtifactPath, MetricValue>) -> bool {
     values.next().is_some_and(|first| values.any(|other| other != first))
 }
 
-fn said_by_files(workspace: &Workspace, snapshot: &Snapshot, run: &RunHead) -> Result<ByFile> {
+/// Returns what each file of a run gives of the metrics of which no point is from elsewhere; `None` where what one of the files held is
+/// neither kept nor there, so that nobody knows what it gave.
+fn said_by_files(workspace: &Workspace, snapshot: &Snapshot, run: &RunHead) -> Result<Option<ByFile>> {
     let mut values = ByFile::new();
     for file in metrics_files(snapshot, run.view.number)?.values() {
-        for (name, value) in values_in(workspace, file).unwrap_or_default() {
+        let Some(given) = values_in(workspace, file) else { return Ok(None) };
+        for (name, value) in given {
             values.entry(name).or_default().insert(file.path.clone(), value);
         }
     }
-    Ok(values)
+    let mut told = ByFile::new();
+    for (name, files) in values {
+        let Some(metric) = snapshot.metric_no(&name)? else { continue };
+        if snapshot.metric_count(run.view.run.id, metric)? <= files.len() as u64 {
+            told.insert(name, files);
+        }
+    }
+    Ok(Some(told))
 }
 
 /// Compares the metrics that several files of a run gave file by file: the last value of all says nothing of them.
@@ -55,8 +65,11 @@ pub(in crate::ops) fn tell_apart(
     if ![&diff.a, &diff.b].iter().any(|run| run.view.has_metrics_of_several_files()) {
         return Ok(());
     }
-    let a = said_by_files(workspace, snapshot, &diff.a)?;
-    let b = said_by_files(workspace, snapshot, &diff.b)?;
+    let (Some(a), Some(b)) =
+        (said_by_files(workspace, snapshot, &diff.a)?, said_by_files(workspace, snapshot, &diff.b)?)
+    else {
+        return Ok(());
+    };
     for (name, of_a) in &a {
         let Some(of_b) = b.get(name) else { continue };
         if !are_unlike(of_a) && !are_unlike(of_b) {
@@ -64,7 +77,7 @@ pub(in crate::ops) fn tell_apart(
         }
         match diff.metrics.iter().position(|metric| metric.name == *name) {
             Some(place) => _ = diff.metrics.remove(place),
-            None => diff.metrics_same -= 1,
+            None => diff.metrics_same = diff.metrics_same.saturating_sub(1),
         }
         let only_b = of_b.keys().filter(|file| !of_a.contains_key(*file));
         for file in of_a.keys().chain(only_b) {

@@ -218,14 +218,17 @@ impl Table for Models<'_> {
             Field::Metric { number, aggregate, .. } => {
                 let series = match aggregate {
                     Aggregate::Last => None,
-                    _ => self
-                        .run(item)?
-                        .filter(|run| !run.has_metrics_of_several_files())
-                        .map(|run| run.run.id),
+                    _ => self.run(item)?,
                 };
-                let has_points = |run| Ok::<_, Error>(self.snapshot.metric_summary(run, *number)?.is_some());
+                // Values of several files at one step are no curve: of this version is only its own.
+                let is_series = |run: &RunView| {
+                    let summary = self.snapshot.metric_summary(run.run.id, *number)?;
+                    Ok::<_, Error>(summary.is_some_and(|summary| {
+                        summary.first.step != summary.last.step || !run.has_metrics_of_several_files()
+                    }))
+                };
                 match series {
-                    Some(run) if has_points(run)? => metric_value(self.snapshot, run, field),
+                    Some(run) if is_series(run)? => metric_value(self.snapshot, run.run.id, field),
                     _ => metric_value(self.snapshot, item.model.id, field),
                 }
             }
