@@ -81,8 +81,39 @@ impl Showing<'_> {
         }
         let (others, elsewhere) = (tails(&others)?, tails(&elsewhere)?);
         let at = Timestamp::from_micros(last.at);
-        let is_own = |line: &String| !line.is_empty() && *line != run.view.run.arguments.join(" ");
-        let command = Some(step.subject).filter(|line| run.view.run.kind == RunKind::Command && is_own(line));
+        let has_own = |line: &String| !line.is_empty() && !is_of_run(line, &run.view.run.arguments);
+        let command =
+            Some(step.subject).filter(|line| run.view.run.kind == RunKind::Command && has_own(line));
         Ok(Some(Writer { at, step: step.name, steps, command, run, others, elsewhere }))
+    }
+}
+
+/// Returns true for the command line of a step that is what its run was started with, its program perhaps by its whole path and behind
+/// an interpreter.
+fn is_of_run(line: &str, arguments: &[String]) -> bool {
+    let Some((program, rest)) = arguments.split_first() else { return false };
+    let rest = rest.join(" ");
+    let Some(front) = line.strip_suffix(&rest) else { return false };
+    let name = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    front.trim_end().split(' ').next_back().is_some_and(|word| name(word) == name(program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_was_started_with_is_known_by_other_names_of_its_program() {
+        let check = |line: &str, arguments: &[&str], expected: bool| {
+            let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(is_of_run(line, &arguments), expected, "{line}");
+        };
+        check("sh t.sh", &["sh", "t.sh"], true);
+        check("/usr/bin/python3 s.py 0.6", &["python3", "s.py", "0.6"], true);
+        check("python3 /w/./t.py 1", &["./t.py", "1"], true);
+        check("./t.py", &["t.py"], true);
+        check("python train.py 2 m", &["sh", "t.sh"], false);
+        check("python train.py 2 m", &["sh", "-c", "python train.py 2 m"], false);
+        check("python train.py 2", &["python", "train.py", "5"], false);
     }
 }

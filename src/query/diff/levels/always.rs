@@ -18,7 +18,15 @@ impl Levels<'_> {
         let mut causes = self.failed(reading);
         if is_of_both {
             causes.extend(self.step_parameters(reading));
-            causes.extend(self.step_commands(reading));
+            // What the run was started with is told of the run, by whatever name its program was started.
+            let of_run = match self.arguments() {
+                Some(Cause::Arguments(words)) => Some(words),
+                _ => None,
+            };
+            let commands = self.step_commands(reading).into_iter();
+            causes.extend(commands.filter(
+                |cause| !matches!(cause, Cause::StepCommand { words, .. } if Some(words) == of_run.as_ref()),
+            ));
         }
         // The key of a step promises that input, parameters and tool decide its output alone.
         if self.is_keyed(reading) {
