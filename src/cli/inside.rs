@@ -7,9 +7,9 @@ use clap::{Args, ValueHint};
 use crate::cli::{Surroundings, changes_nothing, output, run_around, workspace_around};
 use crate::error::{Error, Result};
 use crate::model::{NodeId, Timestamp};
-use crate::ops::Workspace;
 use crate::ops::inside::{Declared, EndedRun, ended, say_files, say_metric, say_parameters};
 use crate::ops::run::RUN_VARIABLE;
+use crate::ops::{self, Workspace};
 use crate::query::{self, RunSelector};
 
 /// Record one point of a metric of the run this is part of.
@@ -151,7 +151,7 @@ impl OfRun {
         }
         let view = workspace.view()?;
         output::warnings(&view.warnings);
-        let number = query::find_run(&view.snapshot, selector)?;
+        let number = ops::find_run(&workspace, &view.snapshot, selector)?;
         let run = query::run_view(&view.snapshot, number)?
             .ok_or_else(|| Error::request("the start of this run is not recorded here"))?
             .run
