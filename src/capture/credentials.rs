@@ -77,7 +77,7 @@ pub fn is_credentials(path: &Path) -> bool {
     if folders.split('/').any(|folder| FOLDERS.contains(&folder)) {
         return true;
     }
-    let name = ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let name = set_aside(name);
     // `dvc remote modify --local` writes passwords there.
     if name == "config.local" && folders.rsplit('/').next() == Some(".dvc") {
         return true;
@@ -92,6 +92,20 @@ pub fn is_credentials(path: &Path) -> bool {
         || ENDINGS.contains(&ending)
         || FRONTS.iter().any(|front| plain.starts_with(front))
         || ((ending.is_empty() || WRITTEN_DOWN.contains(&ending)) && speaks_of_secrets(stem))
+}
+
+/// Returns the name of a file before it was set aside, as `x` for `x.1700000000.backup`.
+fn set_aside(mut name: &str) -> &str {
+    loop {
+        let number = name.rsplit_once('.').filter(|(before, digits)| {
+            !before.is_empty() && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let ending = ASIDE.iter().find_map(|ending| name.strip_suffix(ending));
+        match ending.or(number.map(|(before, _)| before)) {
+            Some(before) => name = before,
+            None => return name,
+        }
+    }
 }
 
 fn speaks_of_secrets(stem: &str) -> bool {
@@ -141,6 +155,9 @@ mod tests {
             "/repo/.dvc/config.local",
             "infra/terraform.tfstate",
             "infra/terraform.tfstate.backup",
+            "infra/terraform.tfstate.1700000000.backup",
+            "id_rsa.bak~",
+            "id_rsa.1",
             "prod.tfvars",
             ".databrickscfg",
             "kubeconfig.yaml",

@@ -231,6 +231,9 @@ impl Net<'_> {
                     if self.is_fork(former) {
                         self.stand_alone(former, thread);
                     }
+                    if let Some(thread) = thread {
+                        self.end_nameless(thread, former);
+                    }
                     self.end_reading(former, us);
                     self.ledger.actor(former).ended_us = Some(us);
                 }

@@ -7,6 +7,19 @@ use std::path::{Path, PathBuf};
 const MARK: &str = "pyvenv.cfg";
 /// What belongs to it. Whoever makes one in the folder of a project has other files beside them.
 const FOLDERS: &[&str] = &["bin", "include", "lib", "lib64", "share"];
+/// What packages put below `share`; what a project that is an environment itself has there is its own.
+const SHARED: &[&str] = &[
+    "applications",
+    "bash-completion",
+    "doc",
+    "fish",
+    "icons",
+    "jupyter",
+    "locale",
+    "man",
+    "metainfo",
+    "zsh",
+];
 const FILES: &[&str] = &[MARK, ".gitignore", "CACHEDIR.TAG"];
 
 /// The environments that files lie in, each folder looked at once.
@@ -28,6 +41,8 @@ impl<'a> Environments<'a> {
             let mut parts = below.iter().filter_map(|part| part.to_str());
             let belongs = match (parts.next(), parts.next()) {
                 (Some(file), None) => FILES.contains(&file) || FOLDERS.contains(&file),
+                (Some("share"), Some(second)) => SHARED.contains(&second),
+                (Some("lib" | "lib64"), Some(second)) => second.starts_with("py"),
                 (Some(first), Some(_)) => FOLDERS.contains(&first),
                 _ => false,
             };
@@ -64,7 +79,16 @@ mod tests {
             assert!(environments.have(&root.join(path)), "{path}");
         }
         // The last ones lie in the workspace that is one itself.
-        for path in ["vv/train.py", "vv/data/bin", "own/bin/x", "w/x", "bin/activate", "pyvenv.cfg"] {
+        for path in [
+            "vv/share/in.csv",
+            "vv/lib/out.csv",
+            "vv/train.py",
+            "vv/data/bin",
+            "own/bin/x",
+            "w/x",
+            "bin/activate",
+            "pyvenv.cfg",
+        ] {
             assert!(!environments.have(&root.join(path)), "{path}");
         }
     }
