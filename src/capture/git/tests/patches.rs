@@ -2,10 +2,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::support::Repo;
+use super::support::{Repo, state_within};
 use crate::capture::git::patch::quoted;
-use crate::capture::git::{ChangeKind, Limits, Options, code_state};
-use crate::digests::Digests;
+use crate::capture::git::{ChangeKind, Limits};
 
 /// Makes a small repository, lets `edit` change it, and checks status and patch; returns the kinds by path.
 fn check(edit: impl FnOnce(&Repo), expected: &[(&str, ChangeKind)]) {
@@ -295,33 +294,13 @@ fn what_is_too_large_for_the_patch_is_listed_with_its_digest() {
     repo.write("a.txt", "this is a good deal more than sixteen bytes\n");
     repo.write("src/b.py", "print(2)\n");
     let limits = Limits { patch_file_max_bytes: 16, ..Limits::default() };
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &|_| false,
-            skip_untracked: &|_, _| false,
-            is_withheld: &|_| false,
-            limits,
-            digests: Digests::new(),
-        },
-    )
-    .expect("it can be read");
+    let state = state_within(&repo.root, limits);
     assert_eq!(state.patch_omitted.len(), 1);
     assert_eq!(state.patch_omitted[0].path, b"a.txt");
     assert!(state.changed[0].digest.is_some());
     assert!(!state.patch.is_empty());
     let limits = Limits { patch_max_bytes: 10, ..Limits::default() };
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &|_| false,
-            skip_untracked: &|_, _| false,
-            is_withheld: &|_| false,
-            limits,
-            digests: Digests::new(),
-        },
-    )
-    .expect("it can be read");
+    let state = state_within(&repo.root, limits);
     assert_eq!(state.patch_omitted.len(), 2);
     assert!(state.patch.is_empty());
 }

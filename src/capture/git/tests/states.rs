@@ -1,6 +1,6 @@
 //! What kind of repository it is, and what `HEAD` says.
 
-use super::support::{Repo, git_in, state_of};
+use super::support::{Repo, git_in, state_of, state_within};
 use crate::capture::git::{ChangeKind, Limits, Options, Repository, code_state, work_tree_root};
 use crate::digests::Digests;
 
@@ -231,17 +231,7 @@ fn untracked_files_beyond_the_limits_are_counted_or_left_without_digest() {
         digest_total_max_bytes: 30,
         ..Limits::default()
     };
-    let state = code_state(
-        &repo.root,
-        &Options {
-            skip: &|_| false,
-            skip_untracked: &|_, _| false,
-            is_withheld: &|_| false,
-            limits,
-            digests: Digests::new(),
-        },
-    )
-    .expect("it can be read");
+    let state = state_within(&repo.root, limits);
     let digests: Vec<_> =
         state.untracked.iter().map(|file| (file.path.clone(), file.digest.is_some())).collect();
     let expected = [("u0", false), ("u1", true), ("u2", true), ("u3", false)];

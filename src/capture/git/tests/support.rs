@@ -174,11 +174,15 @@ fn content(root: &Path, path: &[u8]) -> Option<(&'static str, Vec<u8>)> {
 }
 
 pub(super) fn state_of(root: &Path) -> CodeState {
+    state_within(root, Limits::default())
+}
+
+pub(super) fn state_within(root: &Path, limits: Limits) -> CodeState {
     let options = Options {
         skip: &|_| false,
         skip_untracked: &|_, _| false,
         is_withheld: &|_| false,
-        limits: Limits::default(),
+        limits,
         digests: Digests::new(),
     };
     code_state(root, &options).expect("the code state can be read")

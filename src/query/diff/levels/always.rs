@@ -16,24 +16,27 @@ impl Levels<'_> {
     /// Lists what can have made all differ that these steps wrote, whenever they did; and whether there is more of it.
     pub(super) fn always(&self, reading: &Reading, is_of_both: bool) -> (Vec<Cause>, bool) {
         let mut causes = self.failed(reading);
+        let arguments = self.arguments();
         if is_of_both {
             causes.extend(self.step_parameters(reading));
             // What the run was started with is told of the run, by whatever name its program was started.
-            let of_run = match self.arguments() {
+            let of_run = match &arguments {
                 Some(Cause::Arguments(words)) => Some(words),
                 _ => None,
             };
             let commands = self.step_commands(reading).into_iter();
-            causes.extend(commands.filter(
-                |cause| !matches!(cause, Cause::StepCommand { words, .. } if Some(words) == of_run.as_ref()),
-            ));
+            causes.extend(
+                commands.filter(
+                    |cause| !matches!(cause, Cause::StepCommand { words, .. } if Some(words) == of_run),
+                ),
+            );
         }
         // The key of a step promises that input, parameters and tool decide its output alone.
         if self.is_keyed(reading) {
             return (causes, false);
         }
         causes.extend(self.found.parameters.iter().take(NAMED_MAX).cloned().map(Cause::Parameter));
-        causes.extend(self.arguments());
+        causes.extend(arguments);
         let more = self.environment(reading, &mut causes) || self.found.parameters.len() > NAMED_MAX;
         let sees_code = self.sides.iter().all(|side| side.sees_all_reads());
         if !reading.reads_code && !sees_code && self.found.code.may_differ() {
