@@ -92,7 +92,7 @@
 //! | artifact | entity | artifact | dataset version | artifact | one version of one file: a path and a content |
 //! | content | – | – | – | – | bytes wherever they lie: digest and size |
 //! | used, generated | usage, generation | INPUT, OUTPUT | inputs, outputs | – | the two edges, each with its time and its evidence |
-//! | evidence | – | – | – | – | how we know an edge: observed, declared, inferred, or doubtful: the file changed while it was read |
+//! | evidence | – | – | – | – | how we know an edge: observed, declared, inferred, or doubtful: the file changed while it was read; a way may also be carried: through a file that a step read and wrote on |
 //! | code state | plan | property | sourceCode facet | source tags | commit, branch, changed files, patch |
 //! | metric | entity | artifact | facet | metric | (run or model version, name, value, step, time) |
 //! | model version | entity | artifact | dataset | model version | a registered result: name, version, run, files, stage |

@@ -714,6 +714,50 @@ fn a_log_that_is_written_on_from_run_to_run_makes_no_model_descend_from_another(
 }
 
 #[test]
+fn what_a_training_wrote_on_is_said_to_carry_what_went_into_it_before() {
+    // Who goes on from a checkpoint has the same look as who adds a line to a table of results.
+    let train = "s=; if [ -e state ]; then read s < state; fi; read d < \"$1\"; echo \"$s $d\" > state; echo \"$s $d\" > \"$2\"\n";
+    let scratch = Scratch::new(&[("train.sh", train), ("d1", "one\n"), ("d2", "two\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    for (data, model) in [("d1", "m1"), ("d2", "m2")] {
+        scratch.shell(&format!("\"$LINEAGE\" run -- sh train.sh {data} {model}"));
+        let entry =
+            ["register", "net", &format!("{}.0.0", &data[1..]), "--artifact", &format!("model={model}")];
+        assert!(scratch.lineage(&entry).status.success());
+    }
+    let shown = scratch.json(&["show", "m2", "--json"]);
+    assert_eq!(paths(&shown["sources"]), ["d2", "train.sh"]);
+    let folded = serde_json::json!({"through": ["state"], "runs": 1, "steps": 1, "files": 1});
+    assert_eq!(shown["folded"], folded);
+    let text = scratch.text(&["show", "m2"]);
+    let words = "carried: 1 run and 1 source more may be behind it, through state, read and written on; `--carried` names them";
+    assert!(text.contains(words), "{text}");
+    assert!(text.contains("state     carried  of run"), "{text}");
+    let whole = scratch.json(&["show", "m2", "--carried", "--json"]);
+    assert_eq!(paths(&whole["sources"]), ["d1", "d2", "train.sh"]);
+    assert!(whole["folded"].is_null(), "{whole}");
+    assert_eq!(scratch.sources("state"), ["d1", "d2", "train.sh"]);
+    let down = scratch.json(&["show", "d1", "--down", "--json"]);
+    assert_eq!(down["folded"], serde_json::json!({"through": ["state"], "runs": 0, "steps": 0, "files": 1}));
+    let learned = down["learned"].as_array().unwrap().iter();
+    let learned: Vec<[&str; 2]> =
+        learned.map(|model| ["label", "evidence"].map(|name| model[name].as_str().unwrap())).collect();
+    assert_eq!(learned, [["net@1.0.0", "observed"], ["net@2.0.0", "carried"]]);
+    let found = |question: &str| {
+        let found = scratch.json(&["models", "-w", question, "--json"])["models"].clone();
+        let labels = found.as_array().unwrap().iter();
+        labels.map(|model| model["label"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("trained_on(\"d1\")"), ["net@2.0.0", "net@1.0.0"]);
+    for sure in ["observed", "doubtful"] {
+        assert_eq!(found(&format!("trained_on(\"d1\", {sure})")), ["net@1.0.0"]);
+        assert_eq!(found(&format!("trained_on(\"d2\", {sure})")), ["net@2.0.0"]);
+    }
+}
+
+#[test]
 fn what_two_runs_hand_to_each_other_while_both_go_on_leads_back_to_its_source() {
     let scratch = Scratch::new(&[("a", "a\n"), ("b", "b\n"), ("x", "x\n")]);
     if !scratch.has_net() {

@@ -123,6 +123,6 @@ pub use crate::ops::status::{
 pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Lack, Value};
 pub use crate::query::registry::{Best, HistoryAct, HistoryEntry, ModelView};
 pub use crate::query::{
-    CameFrom, ChangeSort, Cut, Direction, FileChange, Gap, RemovedBy, RunHead, RunLack, RunView, TraceFile,
-    TraceReport, TraceRun, TraceRunStep,
+    CameFrom, ChangeSort, Cut, Direction, FileChange, Folded, Gap, RemovedBy, RunHead, RunLack, RunView,
+    TraceFile, TraceReport, TraceRun, TraceRunStep,
 };

@@ -47,7 +47,7 @@ use crate::query::registry::ModelView;
 /// comparison  = field ( "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~" ) value
 ///             | field [ "not" ] "in" "(" value { "," value } ")"
 /// question    = "has" "(" field ")"
-///             | ( "used" | "generated" | "trained_on" ) "(" text [ "," ( "observed" | "declared" | "inferred" ) ] ")"
+///             | ( "used" | "generated" | "trained_on" ) "(" text [ "," ( "observed" | "declared" | "inferred" | "doubtful" ) ] ")"
 ///             | "code" "." "contains" "(" commit ")"
 /// field       = name { "." ( name | text ) }
 ///             | ( "last" | "first" | "min" | "max" | "count" ) "(" metric ")"
@@ -81,7 +81,8 @@ use crate::query::registry::ModelView;
 /// made from, however far back. A way to a file is as sure as the least sure edge on it, and that a file is a copy of another is
 /// inferred from their bytes; what only the entry of a model version says is declared. [`FoundRow::evidence`](crate::api::FoundRow::evidence) says it of the surest
 /// way of each row, and a word behind the file wants it: `trained_on("a.csv", observed)` finds nothing that is less sure,
-/// `declared` also what somebody said, `inferred` also what was concluded, and no word also what changed while it was read.
+/// `declared` also what somebody said, `inferred` also what was concluded, `doubtful` also what changed while it was read, and no
+/// word also what was carried: through a file that a step read and wrote on, into what else it wrote.
 /// `code.contains(X)` asks whether the run's commit is X or was built on it.
 ///
 /// # What is missing

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::{Gap, RunHead, RunView, TraceReport, TraceRun};
+use crate::api::{Folded, Gap, RunHead, RunView, TraceReport, TraceRun};
 use crate::model::Artifact;
 use crate::ops::show::{self, FileReport, ProjectedOrigin};
 use crate::render::show_json;
@@ -91,6 +91,12 @@ impl Shown {
     /// Returns the gaps: inputs whose bytes no recorded step wrote, although one wrote other bytes at that path before.
     pub fn gaps(&self) -> &[Gap] {
         self.trace().map_or(&[], |trace| &trace.gaps)
+    }
+
+    /// Returns what lies behind files that steps read and wrote on, a database of trainings or a checkpoint, and is neither among
+    /// the runs nor the ends: whether it went into what is shown, nobody saw.
+    pub fn folded(&self) -> Option<&Folded> {
+        self.trace().and_then(|trace| trace.folded.as_ref())
     }
 
     /// Returns the run itself; of a file or a segment of one, the run that wrote it last.

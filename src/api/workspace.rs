@@ -133,6 +133,7 @@ impl Workspace {
             direction,
             depth_max: u32::MAX,
             runs_max: usize::MAX,
+            carried: false,
             files: false,
             environment: false,
         };

@@ -16,7 +16,8 @@ use crate::render;
 ///
 /// A file is found by its path, also as it is printed (`\\xff` for a byte that is no text), and by its bytes when it was copied
 /// or renamed. Every line says how it is known:
-/// observed, declared or inferred; what has no recorded origin is called a source or a gap.
+/// observed, declared or inferred; what has no recorded origin is called a source or a gap. What a step read and wrote on, a database
+/// of trainings or a checkpoint, may have gone into its other files, or not: that is carried.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage show model.txt                 where it came from
@@ -37,6 +38,9 @@ pub(crate) struct Show {
     /// Name at most N runs; 0 names all. By default 50 on paper, all in JSON.
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
+    /// Follow also what was carried; without this it is counted.
+    #[arg(long)]
+    carried: bool,
     /// List also what the runs were made with: packages, libraries, system files.
     #[arg(long)]
     environment: bool,
@@ -100,6 +104,9 @@ impl Show {
                 found.push(render::show_json::json(&shown));
             } else if self.files {
                 output::answer(&render::show::files(&shown))?;
+                if let Some(folded) = render::show::folded(&shown) {
+                    output::note(&folded);
+                }
             } else {
                 output::answer(&format!("{front}{}", self.drawn(&shown)))?;
                 front = "\n";
@@ -126,6 +133,7 @@ impl Show {
                 None if self.files => 0,
                 None => RUNS_MAX,
             },
+            carried: self.carried,
             files: self.files,
             environment: self.environment,
         }

@@ -46,7 +46,7 @@ impl Artifact {
     }
 }
 
-/// How an edge is known; the surest first.
+/// How an edge or a way is known; the surest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Evidence {
@@ -58,15 +58,22 @@ pub enum Evidence {
     Inferred,
     /// The recorder saw it happen, but the file changed meanwhile: which bytes were read is not sure.
     Doubtful,
+    /// Of a way, and never recorded: a step read a file and wrote on in it (a database of trainings, a table of results, a
+    /// checkpoint). What had gone into the file before is in it still, and may be in what else the step wrote, or not.
+    Carried,
 }
 
 impl Evidence {
-    /// Every value, the surest first, which is also the order of their codes.
-    pub const ALL: [Evidence; 4] =
+    /// Every value, the surest first.
+    pub const ALL: [Evidence; 5] =
+        [Evidence::Observed, Evidence::Declared, Evidence::Inferred, Evidence::Doubtful, Evidence::Carried];
+
+    /// Those that edges are recorded with, in the order of their codes.
+    pub const RECORDED: [Evidence; 4] =
         [Evidence::Observed, Evidence::Declared, Evidence::Inferred, Evidence::Doubtful];
 
     /// That than which none is less sure.
-    pub(crate) const WEAKEST: Evidence = Evidence::Doubtful;
+    pub(crate) const WEAKEST: Evidence = Evidence::Carried;
 
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
@@ -75,6 +82,7 @@ impl Evidence {
             Evidence::Declared => "declared",
             Evidence::Inferred => "inferred",
             Evidence::Doubtful => "changed while read",
+            Evidence::Carried => "carried",
         }
     }
 }

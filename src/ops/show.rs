@@ -16,7 +16,9 @@ use rayon::prelude::*;
 use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
-use crate::model::{Artifact, ArtifactPath, Metric, Note, Overwritten, Role, StepStatus, Timestamp};
+use crate::model::{
+    Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Role, StepStatus, Timestamp,
+};
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::other_names::{link_targets, other_names};
@@ -28,7 +30,7 @@ use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::ModelView;
 use crate::query::{
-    self, Direction, RemovedBy, Removers, RunHead, RunSelector, Start, Trace, TraceReport, Unwritten,
+    self, Direction, Far, RemovedBy, Removers, RunHead, RunSelector, Start, Trace, TraceReport, Unwritten,
 };
 use crate::store::{ArtifactNo, RunNo, Snapshot};
 
@@ -47,6 +49,8 @@ pub struct ShowRequest {
     pub depth_max: u32,
     /// How many runs to name.
     pub runs_max: usize,
+    /// Whether to go on from what a step read and wrote on into what else it wrote.
+    pub carried: bool,
     /// Whether the list of all files on the way is wanted.
     pub files: bool,
     /// Whether the environment of the runs on the way is wanted.
@@ -238,6 +242,19 @@ pub fn also_a_run(snapshot: &Snapshot, word: &OsStr, shown: &Shown) -> Result<Op
     Ok(RunHead::read(snapshot, number)?.map(|head| head.tail))
 }
 
+/// A way, and where that is another one, the way without what steps may have carried on.
+struct Walked {
+    whole: Trace,
+    sure: Option<Trace>,
+}
+
+impl Walked {
+    /// Returns the way that is to be shown.
+    fn shown(&self) -> &Trace {
+        self.sure.as_ref().unwrap_or(&self.whole)
+    }
+}
+
 struct Showing<'a> {
     workspace: &'a Workspace,
     snapshot: &'a Snapshot,
@@ -256,26 +273,24 @@ impl Showing<'_> {
     }
 
     fn file(&self, target: FileTarget) -> Result<FileReport> {
-        let depth_max = self.request.depth_max;
         let written = self.written(&target)?;
         let mut by_names = vec![target.number];
-        let trace = match self.request.direction {
-            Direction::Up => query::upstream(self.snapshot, target.number, written.until, depth_max)?,
-            Direction::Down => {
-                by_names.extend(self.by_other_names(&target)?);
-                let (first, others) = (by_names[0], &by_names[1..]);
-                query::downstream_by_names(self.snapshot, first, others, depth_max)?
-            }
-        };
+        if self.request.direction == Direction::Down {
+            by_names.extend(self.by_other_names(&target)?);
+        }
+        let walked = self.walked(|far| match self.request.direction {
+            Direction::Up => query::upstream(self.snapshot, target.number, written.until, far),
+            Direction::Down => query::downstream_by_names(self.snapshot, target.number, &by_names[1..], far),
+        })?;
         let models = self.holding(target.number)?;
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
-            Direction::Down => self.learned(Start::Files(&by_names), &trace)?,
+            Direction::Down => self.learned(Start::Files(&by_names), &walked.whole)?,
         };
-        let mut report = self.named(&trace)?;
+        let mut report = self.named(&walked)?;
         let disk = self.disk(&report.ends)?;
-        let files = self.files(&trace)?;
-        let environments = self.environments(&trace)?;
+        let files = self.files(walked.shown())?;
+        let environments = self.environments(walked.shown())?;
         let writer = self.writer(written)?;
         let unwritten = query::unwritten(self.snapshot, target.number)?;
         let removed = self.removed(&target)?;
@@ -319,8 +334,20 @@ impl Showing<'_> {
         Ok(found)
     }
 
-    fn named(&self, trace: &Trace) -> Result<TraceReport> {
-        let mut report = query::report(self.snapshot, trace, self.request.runs_max)?;
+    /// Walks all the way, and where steps may have carried something on, which was not asked for, also without that.
+    fn walked(&self, walk: impl Fn(Far) -> Result<Trace>) -> Result<Walked> {
+        let depth_max = self.request.depth_max;
+        let whole = walk(Far::from(depth_max))?;
+        let is_folded = whole.may_carry() && !self.request.carried;
+        let sure = is_folded.then(|| walk(Far { depth_max, weakest: Evidence::Doubtful })).transpose()?;
+        Ok(Walked { whole, sure })
+    }
+
+    fn named(&self, walked: &Walked) -> Result<TraceReport> {
+        let mut report = query::report(self.snapshot, walked.shown(), self.request.runs_max)?;
+        if let Some(sure) = &walked.sure {
+            report.folded = query::folded(self.snapshot, &walked.whole, sure)?;
+        }
         for run in &mut report.runs {
             self.look_alive(&mut run.head)?;
         }
@@ -435,12 +462,10 @@ impl Showing<'_> {
             .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
         self.look_alive(&mut head)?;
         let steps = self.snapshot.steps_of(number)?;
-        let trace = match self.request.direction {
-            Direction::Up => query::upstream_of_steps(self.snapshot, &steps, self.request.depth_max)?,
-            Direction::Down => {
-                query::downstream_of(self.snapshot, Start::Steps(&steps), self.request.depth_max)?
-            }
-        };
+        let walked = self.walked(|far| match self.request.direction {
+            Direction::Up => query::upstream_of_steps(self.snapshot, &steps, far),
+            Direction::Down => query::downstream_of(self.snapshot, Start::Steps(&steps), far),
+        })?;
         let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
         let (mut used, mut outputs) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         let (mut removed, mut left) = (std::collections::BTreeSet::new(), Left::default());
@@ -478,7 +503,7 @@ impl Showing<'_> {
         let disk = self.disk(&compared)?;
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
-            Direction::Down => self.learned(Start::Steps(&steps), &trace)?,
+            Direction::Down => self.learned(Start::Steps(&steps), &walked.whole)?,
         };
         let (mut parts, parts_total) =
             query::own_parts(self.snapshot, head.view.run.id, self.request.runs_max)?;
@@ -493,9 +518,9 @@ impl Showing<'_> {
             failures,
             inputs,
             removed: removed.into_iter().collect(),
-            trace: self.named(&trace)?,
-            files: self.files(&trace)?,
-            environments: self.environments(&trace)?,
+            trace: self.named(&walked)?,
+            files: self.files(walked.shown())?,
+            environments: self.environments(walked.shown())?,
             disk,
             tags: query::run_tags(self.snapshot, number, &head.view.run)?.into_iter().collect(),
             notes: notes_on_run(self.snapshot, &head.view.run, &outputs)?,

@@ -19,7 +19,7 @@ use crate::model::{Evidence, NodeId, Role};
 use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, Edge, RunNo, StepNo};
 
-pub(crate) use down::{Reached, downstream_known, reached_from};
+pub(crate) use down::{Reached, reached_from};
 pub use down::{Start, downstream, downstream_by_names, downstream_of};
 pub(crate) use up::{Wanted, are_made_from};
 pub use up::{upstream, upstream_of, upstream_of_steps};
@@ -43,6 +43,21 @@ fn known<'e>(
     known
 }
 
+/// How far a walk goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Far {
+    /// Through so many steps in a row at most.
+    pub depth_max: u32,
+    /// What is known less surely leads nowhere.
+    pub weakest: Evidence,
+}
+
+impl From<u32> for Far {
+    fn from(depth_max: u32) -> Self {
+        Far { depth_max, weakest: Evidence::WEAKEST }
+    }
+}
+
 /// Which way a walk goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -63,6 +78,8 @@ pub struct TraceStep {
     pub run: RunNo,
     /// How many steps lie between it and the start at the least; 0 for the next one.
     pub depth: u32,
+    /// Going down, whether nothing led to it but what it wrote on: what else it did may owe nothing to the start.
+    pub keeps_up: bool,
     /// What it read: going up, as far as that could have gone into what is asked about; going down, as far as it came from it.
     pub used: Vec<TraceEdge>,
     /// What it wrote, likewise: going up what it had written by then, going down what it wrote since.
@@ -88,6 +105,12 @@ pub struct TraceEdge {
 impl TraceEdge {
     fn new(edge: &Edge, origin: Option<Origin>) -> Self {
         TraceEdge { artifact: edge.artifact, at: edge.at, evidence: edge.evidence, role: edge.role, origin }
+    }
+
+    /// An edge which the way leads along, or only may.
+    fn on(is_the_way: bool, edge: &Edge, origin: Option<Origin>) -> Self {
+        let evidence = if is_the_way { edge.evidence } else { Evidence::Carried };
+        TraceEdge { evidence, ..TraceEdge::new(edge, origin) }
     }
 }
 

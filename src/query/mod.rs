@@ -3,6 +3,7 @@
 //! **Invariant.** Nothing here sees a clock, the environment, the disk or a terminal: an answer is a function of the facts.
 
 mod ancestry;
+mod carried;
 pub mod diff;
 mod duplicates;
 pub mod filter;
@@ -21,7 +22,7 @@ mod staleness;
 mod together;
 
 pub use ancestry::{
-    Cut, Direction, Start, Trace, downstream, downstream_by_names, downstream_of, upstream, upstream_of,
+    Cut, Direction, Far, Start, Trace, downstream, downstream_by_names, downstream_of, upstream, upstream_of,
     upstream_of_steps,
 };
 pub(crate) use history::RERUN_SCHEME;
@@ -36,8 +37,8 @@ pub(crate) use origin::last_write_at_path;
 pub use origin::{Origin, Write, last_writer, origin, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed, removed_as_known_to};
 pub use report::{
-    CameFrom, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten, files,
-    report, unwritten,
+    CameFrom, Folded, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten,
+    files, folded, report, unwritten,
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run, run_back};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};

@@ -1,5 +1,7 @@
 //! A walk as people ask for it: run by run, with names instead of numbers.
 
+mod folded;
+
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -13,6 +15,8 @@ use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
 use crate::query::origin::{Origin, lost, origin};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+pub use folded::{Folded, folded};
 
 /// A run as it is named to people.
 #[derive(Debug, Clone)]
@@ -70,13 +74,15 @@ pub struct TraceReport {
     /// Inputs whose bytes nobody recorded wrote although the path had a writer.
     pub gaps: Vec<Gap>,
     /// How many edges are known in which way, in the order of [`Evidence::ALL`].
-    pub evidence: [u64; 4],
+    pub evidence: [u64; 5],
     /// How many edges are copies rather than writes.
     pub copies: u64,
     /// On how many of the runs, named or not, something is not recorded.
     pub lacking: HashMap<RunLack, u64>,
     /// What the bound on depth left out.
     pub cut: Cut,
+    /// What lies behind files that steps read and wrote on, where that was not asked for.
+    pub folded: Option<Folded>,
 }
 
 /// An input whose bytes came from nowhere recorded.
@@ -216,10 +222,11 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
         ends: Vec::new(),
         ends_total: 0,
         gaps: Vec::new(),
-        evidence: [0; 4],
+        evidence: [0; 5],
         copies: 0,
         lacking: HashMap::new(),
         cut: trace.cut,
+        folded: None,
     };
     let mut place: HashMap<RunNo, usize> = HashMap::new();
     for step in &trace.steps {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Artifact, ArtifactPath};
+use crate::model::{Artifact, ArtifactPath, Evidence};
 use crate::ops::show::{ProjectedOrigin, Shown};
-use crate::query::{CameFrom, TraceReport};
-use crate::render::show::cut_words;
+use crate::query::{CameFrom, TraceFile, TraceReport};
+use crate::render::show::{cut_words, folded_words};
 use crate::render::units::{counted, digest_words, one_line};
 
 /// Nodes and edges, in the order in which they were met.
@@ -58,7 +58,7 @@ pub fn dot(shown: &Shown) -> String {
 fn left_out(report: &TraceReport) -> Option<String> {
     let runs = report.runs_total.saturating_sub(report.runs.len() as u64);
     let runs = (runs > 0).then(|| format!("{} more, not named", counted(runs, "run", "runs")));
-    let words: Vec<String> = runs.into_iter().chain(cut_words(report)).collect();
+    let words: Vec<String> = runs.into_iter().chain(cut_words(report)).chain(folded_words(report)).collect();
     (!words.is_empty()).then(|| words.join("; "))
 }
 
@@ -86,7 +86,7 @@ pub fn mermaid(shown: &Shown) -> String {
 }
 
 /// Returns the way; none where what is shown has none.
-fn report(shown: &Shown) -> Option<&TraceReport> {
+pub(super) fn report(shown: &Shown) -> Option<&TraceReport> {
     Some(match shown {
         Shown::File(report) => &report.trace,
         Shown::Linked(linked) => return report(&linked.shown),
@@ -99,6 +99,11 @@ fn report(shown: &Shown) -> Option<&TraceReport> {
             ProjectedOrigin::Documents(_) => return None,
         },
     })
+}
+
+/// What an edge is called that may lead on, or not.
+fn label(file: &TraceFile) -> &'static str {
+    if file.evidence == Evidence::Carried { Evidence::Carried.as_str() } else { "" }
 }
 
 fn dot_text(text: &str) -> String {
@@ -128,7 +133,7 @@ impl Graph {
                 graph.steps.push(format!("{} ({})", step.step.name, run.head.tail));
                 for file in &step.used {
                     let node = graph.file(&file.artifact);
-                    graph.edges.push((node, number, ""));
+                    graph.edges.push((node, number, label(file)));
                     if let Some(CameFrom::CopyOf(artifact, _)) = &file.from {
                         let original = graph.file(artifact);
                         graph.edges.push((original, node, "copied"));
@@ -136,7 +141,7 @@ impl Graph {
                 }
                 for file in &step.generated {
                     let node = graph.file(&file.artifact);
-                    graph.edges.push((number, node, ""));
+                    graph.edges.push((number, node, label(file)));
                 }
             }
         }

@@ -149,7 +149,7 @@ fn on_disk() -> Value {
 }
 
 fn evidence() -> Value {
-    one_of(&["observed", "declared", "inferred", "changed while read"])
+    one_of(&["observed", "declared", "inferred", "changed while read", "carried"])
 }
 
 /// A file with what was in it; digest and size are null where that is not recorded.

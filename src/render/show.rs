@@ -15,7 +15,7 @@ use crate::render::units::one_line;
 
 pub use run::remark_words;
 pub(crate) use run::{code_words, status};
-pub(crate) use trace::{cut_words, runs_lacking};
+pub(crate) use trace::{cut_words, folded_words, runs_lacking};
 
 pub(crate) use file::removed_words;
 use file::{file, segment};
@@ -107,6 +107,11 @@ pub fn files(shown: &Shown) -> String {
         last = Some(&file.path);
     }
     text
+}
+
+/// Says what lies behind files that steps read and wrote on, where that is not among what is shown.
+pub fn folded(shown: &Shown) -> Option<String> {
+    super::graph::report(shown).and_then(folded_words)
 }
 
 fn listed(notes: &[Note]) -> String {

@@ -237,13 +237,20 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &
         })
     });
     put("gaps", gaps.collect());
-    let [observed, declared, inferred, doubtful] = report.evidence;
+    let folded = report.folded.as_ref().map(|folded| {
+        json!({
+            "through": folded.through.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
+            "runs": folded.runs, "steps": folded.steps, "files": folded.files,
+        })
+    });
+    put("folded", json!(folded));
+    let [observed, declared, inferred, doubtful, carried] = report.evidence;
     put(
         "totals",
         json!({
             "runs": report.runs_total, "steps": report.steps_total, "artifacts": report.artifacts_total,
             ends: report.ends_total, "gaps": report.gaps.len(), "observed": observed, "declared": declared,
-            "inferred": inferred, "changed_while_read": doubtful, "copies": report.copies, "not_followed": report.cut.edges,
+            "inferred": inferred, "changed_while_read": doubtful, "carried": carried, "copies": report.copies, "not_followed": report.cut.edges,
             "runs_named": report.runs.len(), "runs_without_reads": runs_lacking(report, RunLack::Reads),
             "runs_with_ignored_files": runs_lacking(report, RunLack::IgnoredFiles),
             "runs_with_unseen": runs_lacking(report, RunLack::Unseen),

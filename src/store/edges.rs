@@ -127,7 +127,7 @@ impl Edges {
             Ok(Edge {
                 artifact: ArtifactNo(number_of(row)),
                 at: time_of(&row[8..]),
-                evidence: *Evidence::ALL.get(usize::from(row[16])).ok_or_else(|| damaged("edges"))?,
+                evidence: *Evidence::RECORDED.get(usize::from(row[16])).ok_or_else(|| damaged("edges"))?,
                 role: *Role::ALL.get(usize::from(row[17])).ok_or_else(|| damaged("edges"))?,
             })
         });

@@ -39,7 +39,7 @@ impl From<&Step> for StepV3 {
             path: removed.path.as_bytes().to_vec(),
             content: removed.content.map(|(digest, size_bytes)| (*digest.as_bytes(), size_bytes)),
             at_us: removed.at.micros(),
-            evidence: code_of(&Evidence::ALL, &removed.evidence),
+            evidence: code_of(&Evidence::RECORDED, &removed.evidence),
         };
         StepV3 {
             step: StepV2::from(step),
@@ -58,7 +58,7 @@ impl TryFrom<StepV3> for Step {
                 path: path(removed.path)?,
                 content: removed.content.map(|(digest, size_bytes)| (Digest::from_bytes(digest), size_bytes)),
                 at: Timestamp::from_micros(removed.at_us),
-                evidence: by_code(&Evidence::ALL, removed.evidence, "evidence")?,
+                evidence: by_code(&Evidence::RECORDED, removed.evidence, "evidence")?,
             })
         };
         let act = by_code(&ACTS, record.act, "act of a step")?;

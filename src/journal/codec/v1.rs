@@ -377,7 +377,7 @@ impl EdgeV1 {
         EdgeV1 {
             artifact: ArtifactV1::from(artifact),
             at_us: at.micros(),
-            evidence: code_of(&Evidence::ALL, &evidence),
+            evidence: code_of(&Evidence::RECORDED, &evidence),
             role: code_of(&Role::ALL, &role),
         }
     }
@@ -386,7 +386,7 @@ impl EdgeV1 {
         Ok((
             self.artifact.try_into()?,
             Timestamp::from_micros(self.at_us),
-            by_code(&Evidence::ALL, self.evidence, "evidence")?,
+            by_code(&Evidence::RECORDED, self.evidence, "evidence")?,
             by_code(&Role::ALL, self.role, "role")?,
         ))
     }

@@ -311,7 +311,7 @@ fn step_3() -> Vec<Fact> {
         let content = if content { Some((digest, size_bytes)) } else { None };
         Removed { path, content, at: at(3), evidence }
     };
-    let all = Evidence::ALL.map(|evidence| removed(b"models/c1\xff.pt", true, evidence)).to_vec();
+    let all = Evidence::RECORDED.map(|evidence| removed(b"models/c1\xff.pt", true, evidence)).to_vec();
     vec![
         of(StepAct::Made, Vec::new(), all),
         of(StepAct::Made, vec![(1, at(0))], vec![removed(b"/srv/y", false, Evidence::Observed)]),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::model::{Artifact, Evidence, NodeId, Stage};
 use crate::ops::registry::{ModelCard, card};
-use crate::ops::show::{Fate, Showing};
+use crate::ops::show::{Fate, Showing, Walked};
 use crate::query::registry::{LearnedHow, ModelView, learned_from, made_as, model_view};
 use crate::query::{self, Direction, Start, Trace, TraceReport};
 use crate::store::ArtifactNo;
@@ -42,43 +42,45 @@ impl Showing<'_> {
     pub(super) fn model(&self, id: NodeId) -> Result<ModelReport> {
         let view = model_view(self.snapshot, id)?
             .ok_or_else(|| Error::store("a model version is named and not there"))?;
-        let (trace, learned) = match self.request.direction {
+        let (walked, learned) = match self.request.direction {
             Direction::Up => (self.way_to_model(&view)?, Vec::new()),
             Direction::Down => {
                 let held = view.model.artifacts.iter().map(|held| &held.artifact);
                 let files = self.snapshot.artifact_nos(held)?;
                 let start = Start::Files(&files);
-                let trace = query::downstream_of(self.snapshot, start, self.request.depth_max)?;
-                let mut learned = self.learned(start, &trace)?;
+                let walked = self.walked(|far| query::downstream_of(self.snapshot, start, far))?;
+                let mut learned = self.learned(start, &walked.whole)?;
                 learned.retain(|model| model.view.model.id != id);
-                (trace, learned)
+                (walked, learned)
             }
         };
-        let report = self.named(&trace)?;
+        let report = self.named(&walked)?;
         Ok(ModelReport {
             card: card(self.workspace, self.snapshot, view, true)?,
             disk: self.disk(&report.ends)?,
             trace: report,
-            files: self.files(&trace)?,
-            environments: self.environments(&trace)?,
+            files: self.files(walked.shown())?,
+            environments: self.environments(walked.shown())?,
             learned,
         })
     }
 
-    fn way_to_model(&self, view: &ModelView) -> Result<Trace> {
-        let depth_max = self.request.depth_max;
-        let trace = query::upstream_of(self.snapshot, &made_as(self.snapshot, &view.model)?, depth_max)?;
+    fn way_to_model(&self, view: &ModelView) -> Result<Walked> {
+        let made = made_as(self.snapshot, &view.model)?;
+        let walked = self.walked(|far| query::upstream_of(self.snapshot, &made, far))?;
         let run = self.snapshot.run_of_model(&view.model)?;
         match run {
             // Nobody recorded who wrote its files: what its run read is as much as can be said.
-            Some(run) if trace.steps.is_empty() => {
-                query::upstream_of_steps(self.snapshot, &self.snapshot.steps_of(run)?, depth_max)
+            Some(run) if walked.whole.steps.is_empty() => {
+                let steps = self.snapshot.steps_of(run)?;
+                self.walked(|far| query::upstream_of_steps(self.snapshot, &steps, far))
             }
-            _ => Ok(trace),
+            _ => Ok(walked),
         }
     }
 
-    /// Finds the model versions that learned from a start, given the walk down from it: those in production first.
+    /// Finds the model versions that learned from a start, given the walk down from it: those in production first, and last those that
+    /// may have learned nothing from it.
     pub(super) fn learned(&self, start: Start<'_>, trace: &Trace) -> Result<Vec<LearnedModel>> {
         let mut found = Vec::new();
         for learned in learned_from(self.snapshot, start, trace, self.request.depth_max)? {
@@ -93,6 +95,7 @@ impl Showing<'_> {
             let version = crate::model::version_key(&view.model.version);
             (
                 view.deleted.is_some(),
+                model.evidence == Evidence::Carried,
                 place,
                 view.model.name.clone(),
                 std::cmp::Reverse(version),

@@ -5,18 +5,19 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::Evidence;
-use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
+use crate::query::ancestry::{Cut, Direction, Far, Trace, TraceEdge, TraceStep, known};
+use crate::query::carried::WrittenOn;
 use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
 use crate::query::together::{self, Maker, Part, Parts, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// Walks from `artifact` to everything that was made from those bytes at that path, whoever wrote them and however often, or
-/// from copies of them, through at most `depth_max` steps in a row.
+/// from copies of them, as far as `far` says.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn downstream(snapshot: &Snapshot, artifact: ArtifactNo, depth_max: u32) -> Result<Trace> {
-    downstream_by_names(snapshot, artifact, &[], depth_max)
+pub fn downstream(snapshot: &Snapshot, artifact: ArtifactNo, far: impl Into<Far>) -> Result<Trace> {
+    downstream_by_names(snapshot, artifact, &[], far)
 }
 
 /// As [`downstream`], of a file that has `others` as other names for the same bytes.
@@ -27,10 +28,11 @@ pub fn downstream_by_names(
     snapshot: &Snapshot,
     artifact: ArtifactNo,
     others: &[ArtifactNo],
-    depth_max: u32,
+    far: impl Into<Far>,
 ) -> Result<Trace> {
+    let Far { depth_max, weakest } = far.into();
     let start = origin(snapshot, artifact, i64::MAX, None)?;
-    let mut walk = Down::new(snapshot, Evidence::WEAKEST);
+    let mut walk = Down::new(snapshot, weakest);
     let mut reads = Vec::new();
     for artifact in [artifact].iter().chain(others) {
         walk.first_reads(*artifact, usize::MAX, &mut reads)?;
@@ -83,7 +85,8 @@ pub(crate) fn reached_from<'f>(
         reads = walk.readers(writes)?;
     }
     reached.files.extend(reached.made.iter().map(|(artifact, ..)| artifact));
-    reached.runs = walk.met.values().map(|met| met.edges.run).collect();
+    let is_led_to = |met: &&Met| met.led_since(weakest).is_some();
+    reached.runs = walk.met.values().filter(is_led_to).map(|met| met.edges.run).collect();
     reached.steps = walk.met.len();
     Ok(Some(reached))
 }
@@ -97,21 +100,12 @@ pub enum Start<'a> {
     Steps(&'a [StepNo]),
 }
 
-/// Walks from a start to everything that was made from it, through at most `depth_max` steps in a row.
+/// Walks from a start to everything that was made from it, as far as `far` says.
 ///
 /// # Errors
 /// As [`downstream`].
-pub fn downstream_of(snapshot: &Snapshot, start: Start<'_>, depth_max: u32) -> Result<Trace> {
-    downstream_known(snapshot, start, depth_max, Evidence::WEAKEST)
-}
-
-/// As [`downstream_of`], by what is known as surely as `weakest` alone.
-pub(crate) fn downstream_known(
-    snapshot: &Snapshot,
-    start: Start<'_>,
-    depth_max: u32,
-    weakest: Evidence,
-) -> Result<Trace> {
+pub fn downstream_of(snapshot: &Snapshot, start: Start<'_>, far: impl Into<Far>) -> Result<Trace> {
+    let Far { depth_max, weakest } = far.into();
     let mut walk = Down::new(snapshot, weakest);
     match start {
         Start::Files(artifacts) => {
@@ -144,12 +138,16 @@ type Copies = HashMap<ArtifactNo, HashMap<Part, Vec<(Write, Read)>>>;
 /// A step on the way.
 struct Met {
     edges: Edges,
+    written_on: WrittenOn,
     /// Microseconds of the earliest read that is on the way.
     bound: i64,
+    /// Likewise, of the earliest that went into all that was written since: not of what the step wrote on.
+    bound_of_all: i64,
     depth: u32,
     /// The reads that are on the way.
     reads: Vec<(ArtifactNo, i64)>,
-    /// Of a step whose files go back to one other each: which of its writes are on the way.
+    /// Which of its writes are on the way by what went into them alone: of a step whose files go back to one other each, or what it
+    /// wrote on.
     written: Vec<bool>,
 }
 
@@ -158,22 +156,42 @@ type Wanted = (StepNo, i64, Option<ArtifactNo>);
 
 impl Met {
     fn new(edges: Edges, depth: u32) -> Self {
-        let written = if edges.act.is_one_to_one() { vec![false; edges.generated.len()] } else { Vec::new() };
-        Met { edges, bound: i64::MAX, depth, reads: Vec::new(), written }
+        let written = vec![false; edges.generated.len()];
+        let written_on = WrittenOn::of(&edges);
+        Met { edges, written_on, bound: i64::MAX, bound_of_all: i64::MAX, depth, reads: Vec::new(), written }
     }
 
     /// Meets reads of one step; calls `write` with what was written from them, is known as surely as `weakest`, and is not on the
     /// way yet.
     fn meet(&mut self, wanted: &[Wanted], weakest: Evidence, mut write: impl FnMut(&Edge)) {
         // The earliest comes first.
-        let (before, bound) = (self.bound, wanted[0].1);
-        self.bound = before.min(bound);
+        let before = self.led_since(weakest);
+        self.bound = self.bound.min(wanted[0].1);
         if !self.edges.act.is_one_to_one() {
-            let is_fresh = |at: i64| at >= bound && (at < before || before == i64::MAX);
-            let written = self.edges.generated.iter().filter(|edge| edge.evidence <= weakest);
-            written.filter(|edge| is_fresh(edge.at)).for_each(write);
+            // By path: since when what was read there leads to what was written there.
+            let mut since: HashMap<u32, i64> = HashMap::new();
+            for (_, at, artifact) in wanted.iter().rev() {
+                let state = artifact.filter(|artifact| self.written_on.is_state(*artifact, *at));
+                match state {
+                    Some(artifact) => _ = since.insert(artifact.path(), *at),
+                    None => self.bound_of_all = self.bound_of_all.min(*at),
+                }
+            }
+            let after = self.led_since(weakest);
+            for (place, edge) in self.edges.generated.iter().enumerate() {
+                let is_on = since.get(&edge.artifact.path()).is_some_and(|since| *since <= edge.at);
+                let is_news = !self.written[place] && before.is_none_or(|before| edge.at < before);
+                self.written[place] |= is_on;
+                if is_news
+                    && (is_on || after.is_some_and(|after| after <= edge.at))
+                    && edge.evidence <= weakest
+                {
+                    write(edge);
+                }
+            }
             return;
         }
+        self.bound_of_all = self.bound;
         let is_whole = wanted.iter().any(|(.., artifact)| artifact.is_none());
         let names: HashSet<(ArtifactNo, i64)> =
             wanted.iter().filter_map(|(_, at, artifact)| Some(((*artifact)?, *at))).collect();
@@ -191,20 +209,40 @@ impl Met {
         }
     }
 
+    /// Returns from when on all that was written is on the way, where only what is known as surely as `weakest` leads on; `None`
+    /// where nothing led to all of it.
+    fn led_since(&self, weakest: Evidence) -> Option<i64> {
+        let since = if weakest == Evidence::Carried { self.bound } else { self.bound_of_all };
+        (since < i64::MAX).then_some(since)
+    }
+
+    /// Returns true for a write, by its place, that is on the way by what went into it.
+    fn is_made_from_it(&self, at: usize) -> bool {
+        let is_since = !self.edges.act.is_one_to_one() && self.bound_of_all <= self.edges.generated[at].at;
+        self.written[at] || is_since
+    }
+
     /// Returns true for a write, by its place, that is on the way.
-    fn is_on_the_way(&self, at: usize) -> bool {
-        match self.written.get(at) {
-            Some(written) => *written,
-            None => self.edges.generated[at].at >= self.bound,
-        }
+    fn is_on_the_way(&self, at: usize, weakest: Evidence) -> bool {
+        let is_one_to_one = self.edges.act.is_one_to_one();
+        let is_since = || self.led_since(weakest).is_some_and(|since| since <= self.edges.generated[at].at);
+        self.written[at] || (!is_one_to_one && is_since())
     }
 
     /// Returns true for a read that is on the way, since its step is.
-    fn leads_on(&self, read: &Read) -> bool {
-        match self.edges.act.is_one_to_one() {
-            true => self.bound == i64::MIN || self.reads.contains(&(read.artifact, read.at)),
-            false => self.bound <= read.at,
+    fn leads_on(&self, read: &Read, weakest: Evidence) -> bool {
+        if self.edges.act.is_one_to_one() {
+            return self.bound == i64::MIN || self.reads.contains(&(read.artifact, read.at));
         }
+        if self.led_since(weakest).is_some_and(|since| since <= read.at) {
+            return true;
+        }
+        // What was written on is all that such a read leads to.
+        let path = read.artifact.path();
+        let mut led_to = self.edges.generated.iter().enumerate();
+        weakest < Evidence::Carried
+            && self.written_on.is_state(read.artifact, read.at)
+            && led_to.all(|(at, edge)| edge.artifact.path() != path || edge.at < read.at || self.written[at])
     }
 }
 
@@ -509,7 +547,7 @@ impl<'a> Down<'a> {
         let mut cut = Cut::default();
         for read in self.beyond {
             match met.get_mut(&read.step) {
-                Some(met) if met.leads_on(&read) => met.reads.push((read.artifact, read.at)),
+                Some(met) if met.leads_on(&read, weakest) => met.reads.push((read.artifact, read.at)),
                 _ => cut.edges += 1,
             }
         }
@@ -524,6 +562,7 @@ impl<'a> Down<'a> {
                 id: met.edges.id,
                 run: met.edges.run,
                 depth: met.depth,
+                keeps_up: met.bound_of_all == i64::MAX,
                 used: used
                     .filter(|edge| edge.evidence <= weakest)
                     .filter(|edge| met.reads.binary_search(&(edge.artifact, edge.at)).is_ok())
@@ -533,8 +572,8 @@ impl<'a> Down<'a> {
                     })
                     .collect(),
                 generated: generated
-                    .filter(|(at, edge)| edge.evidence <= weakest && met.is_on_the_way(*at))
-                    .map(|(_, edge)| TraceEdge::new(edge, None))
+                    .filter(|(at, edge)| edge.evidence <= weakest && met.is_on_the_way(*at, weakest))
+                    .map(|(at, edge)| TraceEdge::on(met.is_made_from_it(at), edge, None))
                     .collect(),
             }
         });

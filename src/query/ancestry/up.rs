@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::model::Evidence;
-use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep, known};
+use crate::query::ancestry::{Cut, Direction, Far, Trace, TraceEdge, TraceStep, known};
+use crate::query::carried::WrittenOn;
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::together::{Along, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
@@ -15,26 +16,37 @@ use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
 /// So many origins on a level are worth being looked for on all cores.
 const PARALLEL_MIN: usize = 256;
 
-/// Walks from `artifact`, as it was at `read_at`, to everything it was made from, through at most `depth_max` steps in a row.
+/// Walks from `artifact`, as it was at `read_at`, to everything it was made from, as far as `far` says.
 ///
 /// # Errors
 /// A store error where a record is damaged.
-pub fn upstream(snapshot: &Snapshot, artifact: ArtifactNo, read_at: i64, depth_max: u32) -> Result<Trace> {
+pub fn upstream(
+    snapshot: &Snapshot,
+    artifact: ArtifactNo,
+    read_at: i64,
+    far: impl Into<Far>,
+) -> Result<Trace> {
+    let Far { depth_max, weakest } = far.into();
     let start = origin_and_others(snapshot, artifact, read_at, None)?;
-    let mut walk = Up::new(snapshot, Evidence::WEAKEST);
+    let mut walk = Up::new(snapshot, weakest);
     let next = walk.writes_of([(None, &start)])?;
     walk.run(next, depth_max)?;
     Ok(walk.finish(start.0))
 }
 
-/// Walks from artifacts, each as it was at a moment, to everything they were made from, through at most `depth_max` steps in a row.
+/// Walks from artifacts, each as it was at a moment, to everything they were made from, as far as `far` says.
 ///
 /// # Errors
 /// As [`upstream`].
-pub fn upstream_of(snapshot: &Snapshot, artifacts: &[(ArtifactNo, i64)], depth_max: u32) -> Result<Trace> {
+pub fn upstream_of(
+    snapshot: &Snapshot,
+    artifacts: &[(ArtifactNo, i64)],
+    far: impl Into<Far>,
+) -> Result<Trace> {
+    let Far { depth_max, weakest } = far.into();
     let starts = artifacts.iter().map(|(artifact, at)| origin_and_others(snapshot, *artifact, *at, None));
     let starts = starts.collect::<Result<Vec<_>>>()?;
-    let mut walk = Up::new(snapshot, Evidence::WEAKEST);
+    let mut walk = Up::new(snapshot, weakest);
     let next = walk.writes_of(starts.iter().map(|start| (None, start)))?;
     walk.run(next, depth_max)?;
     Ok(walk.finish(Origin::Source))
@@ -44,8 +56,9 @@ pub fn upstream_of(snapshot: &Snapshot, artifacts: &[(ArtifactNo, i64)], depth_m
 ///
 /// # Errors
 /// As [`upstream`].
-pub fn upstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], depth_max: u32) -> Result<Trace> {
-    let mut walk = Up::new(snapshot, Evidence::WEAKEST);
+pub fn upstream_of_steps(snapshot: &Snapshot, steps: &[StepNo], far: impl Into<Far>) -> Result<Trace> {
+    let Far { depth_max, weakest } = far.into();
+    let mut walk = Up::new(snapshot, weakest);
     walk.run(steps.iter().map(|step| (*step, i64::MAX, None)).collect(), depth_max.max(1))?;
     Ok(walk.finish(Origin::Source))
 }
@@ -68,7 +81,8 @@ pub(crate) fn are_made_from(
         if walk.met.len() + next.len() > steps_max {
             return Ok((None, walk.met.len()));
         }
-        let reads = walk.meet(next, 0)?;
+        let mut reads = walk.meet(next, 0)?;
+        reads.retain(|read| walk.is_followed(read));
         let mut is_found = reads.iter().any(|(_, _, edge)| files.contains(&edge.artifact));
         let found = if is_found { Vec::new() } else { walk.origins(&reads)? };
         is_found |= found
@@ -102,6 +116,8 @@ struct Met {
     depth: u32,
     /// The origin of each read, in their order, as far as it is on the way.
     origins: Vec<Option<Origin>>,
+    /// Which of the reads went into what is on the way, if they are: not those of what the step wrote on, until that is wanted.
+    went_in: Vec<bool>,
     /// Of a step whose files go back to one other each: which of its writes are on the way.
     written: Vec<bool>,
 }
@@ -109,22 +125,42 @@ struct Met {
 impl Met {
     fn new(edges: Edges, depth: u32) -> Self {
         let written = if edges.act.is_one_to_one() { vec![false; edges.generated.len()] } else { Vec::new() };
-        Met { origins: vec![None; edges.used.len()], written, edges, bound: i64::MIN, depth }
+        let written_on = WrittenOn::of(&edges);
+        let went_in = edges.used.iter().map(|edge| !written_on.is_state(edge.artifact, edge.at)).collect();
+        Met { origins: vec![None; edges.used.len()], went_in, written, edges, bound: i64::MIN, depth }
     }
 
     /// Meets what is wanted, of one step; calls `read` with what was read for that, is known as surely as `weakest`, and is not
-    /// on the way yet.
+    /// on the way yet, or was not known to have gone in.
     fn meet(&mut self, wanted: &[Wanted], weakest: Evidence, mut read: impl FnMut(usize, Edge)) {
         // The latest comes first.
         let bound = wanted[0].1;
         let is_known = |edge: &Edge| edge.evidence <= weakest;
         let used = self.edges.used.iter().enumerate();
         if !self.edges.act.is_one_to_one() {
-            if bound >= self.bound {
+            let is_wider = bound >= self.bound;
+            if is_wider {
                 self.bound = bound;
-                let known = used.filter(|(_, edge)| edge.at <= bound && is_known(edge));
+                let known = used.clone().filter(|(_, edge)| edge.at <= bound && is_known(edge));
                 let unmet = known.filter(|(at, _)| self.origins[*at].is_none());
                 unmet.for_each(|(at, edge)| read(at, *edge));
+            }
+            if self.went_in.contains(&false) {
+                // By path: until when what was read there is wanted for what was written there.
+                let mut until: HashMap<u32, i64> = HashMap::new();
+                for (_, at, artifact) in wanted.iter().rev() {
+                    until.extend(artifact.map(|artifact| (artifact.path(), *at)));
+                }
+                for (at, edge) in self.edges.used.iter().enumerate() {
+                    let is_it = until.get(&edge.artifact.path()).is_some_and(|until| edge.at <= *until);
+                    if !is_it || !is_known(edge) || std::mem::replace(&mut self.went_in[at], true) {
+                        continue;
+                    }
+                    // Where it was enough that it may have gone in, it was followed before.
+                    if weakest < Evidence::Carried && !(is_wider && self.origins[at].is_none()) {
+                        read(at, *edge);
+                    }
+                }
             }
             return;
         }
@@ -195,14 +231,20 @@ impl<'a> Up<'a> {
         reads: Vec<(StepNo, usize, Edge)>,
         found: Vec<(Origin, bool)>,
     ) -> Result<Vec<Wanted>> {
-        let readers = reads.iter().map(|(step, ..)| Some(*step));
-        let next = self.writes_of(readers.zip(&found))?;
+        let followed = reads.iter().zip(&found).filter(|(read, _)| self.is_followed(read));
+        let followed: Vec<_> = followed.map(|((step, ..), found)| (Some(*step), found)).collect();
+        let next = self.writes_of(followed)?;
         for ((step, position, _), (origin, _)) in reads.into_iter().zip(found) {
             if let Some(met) = self.met.get_mut(&step) {
                 met.origins[position] = Some(origin);
             }
         }
         Ok(next)
+    }
+
+    /// Returns true for a read that leads on: that went in, or may have where that is enough.
+    fn is_followed(&self, (step, position, _): &(StepNo, usize, Edge)) -> bool {
+        self.weakest == Evidence::Carried || self.met.get(step).is_some_and(|met| met.went_in[*position])
     }
 
     /// Returns all writes by which artifacts came to be, given who read them, their origins and whether there may be more than one
@@ -305,8 +347,14 @@ impl<'a> Up<'a> {
                 !is_met(write.key()) || not_met.get(&write.key()).is_some_and(is_anothers)
             })
         };
+        let follows_all = self.weakest == Evidence::Carried;
         let left_out_of = |(step, met): (&StepNo, &Met)| {
-            met.origins.iter().flatten().filter(|origin| is_left_out(Some(*step), origin)).count()
+            let origins =
+                met.origins.iter().zip(&met.went_in).filter(|(_, went_in)| follows_all || **went_in);
+            origins
+                .filter_map(|(origin, _)| origin.as_ref())
+                .filter(|origin| is_left_out(Some(*step), origin))
+                .count()
         };
         let edges = self.met.iter().map(left_out_of).sum::<usize>() + usize::from(is_left_out(None, &start));
         let edges = edges as u64;
@@ -318,7 +366,7 @@ impl<'a> Up<'a> {
 }
 
 fn trace_step(step: StepNo, met: &Met) -> TraceStep {
-    let used = met.edges.used.iter().zip(&met.origins);
+    let used = met.edges.used.iter().zip(met.origins.iter().zip(&met.went_in));
     let generated = met.edges.generated.iter().enumerate().filter(|(at, _)| met.is_on_the_way(*at));
     let own =
         |edge: &Edge| Origin::Written(Write { artifact: edge.artifact, at: edge.at, step, id: met.edges.id });
@@ -327,9 +375,10 @@ fn trace_step(step: StepNo, met: &Met) -> TraceStep {
         id: met.edges.id,
         run: met.edges.run,
         depth: met.depth,
+        keeps_up: false,
         used: used
-            .filter(|(_, origin)| origin.is_some())
-            .map(|(edge, origin)| TraceEdge::new(edge, *origin))
+            .filter(|(_, (origin, _))| origin.is_some())
+            .map(|(edge, (origin, went_in))| TraceEdge::on(*went_in, edge, *origin))
             .collect(),
         generated: generated.map(|(_, edge)| TraceEdge::new(edge, Some(own(edge)))).collect(),
     }

@@ -71,9 +71,14 @@ impl FileQuestion {
     }
 }
 
-/// How surely what answers a question on files must be known, at the least; without a word, what is doubtful counts as well.
-const SURENESS: [(&str, Evidence); 3] =
-    [("observed", Evidence::Observed), ("declared", Evidence::Declared), ("inferred", Evidence::Inferred)];
+/// How surely what answers a question on files must be known, at the least; without a word, all counts: also what files that steps
+/// read and wrote on may have carried.
+const SURENESS: [(&str, Evidence); 4] = [
+    ("observed", Evidence::Observed),
+    ("declared", Evidence::Declared),
+    ("inferred", Evidence::Inferred),
+    ("doubtful", Evidence::Doubtful),
+];
 
 /// A checked filter and the questions in it.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
-use crate::query::ancestry::{Start, Trace, downstream_known};
+use crate::query::ancestry::{Far, Start, Trace, downstream_of};
+use crate::query::carried::WrittenOn;
 use crate::query::origin::{Origin, Write, lost, origin, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Along, Runs, WriteKey, written_along};
@@ -86,13 +87,13 @@ pub fn learned_from(
             Some(weakest) if evidence < *weakest => {
                 // Without edges of this sort, it is the same walk again.
                 if on_the_way.contains(&evidence) || walked.is_none() {
-                    walked = Some(downstream_known(snapshot, start, depth_max, evidence)?);
+                    walked = Some(downstream_of(snapshot, start, Far { depth_max, weakest: evidence })?);
                 }
                 walked.as_ref().unwrap_or(trace)
             }
             _ => trace,
         };
-        for (model, how) in learned_by(snapshot, starts, known)? {
+        for (model, how) in learned_by(snapshot, starts, known, evidence)? {
             let way = (evidence.max(how.evidence()), how);
             found.entry(model).and_modify(|known| *known = way.min(*known)).or_insert(way);
         }
@@ -113,14 +114,18 @@ fn evidence_on(trace: &Trace, starts: &[ArtifactNo]) -> BTreeSet<Evidence> {
     if steps().flat_map(|step| &step.used).any(|edge| !made.contains(&edge.artifact)) {
         found.insert(Evidence::Inferred);
     }
+    if trace.steps.iter().any(|step| step.keeps_up) {
+        found.insert(Evidence::Carried);
+    }
     found
 }
 
-/// Finds the model versions that a walk down leads to, and each by all that it is known by.
+/// Finds the model versions that a walk down leads to by what is known as surely as `weakest`, and each by all that it is known by.
 fn learned_by(
     snapshot: &Snapshot,
     starts: &[ArtifactNo],
     trace: &Trace,
+    weakest: Evidence,
 ) -> Result<BTreeSet<(NodeId, LearnedHow)>> {
     let writes = trace
         .steps
@@ -134,7 +139,8 @@ fn learned_by(
     found.extend(snapshot.models_with_any_input(&read)?.into_iter().map(|(_, id)| (id, LearnedHow::Input)));
     let mut models: BTreeSet<NodeId> =
         snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| id).collect();
-    let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();
+    let steps = trace.steps.iter().filter(|step| weakest == Evidence::Carried || !step.keeps_up);
+    let runs: HashSet<RunNo> = steps.map(|step| step.run).collect();
     for number in runs {
         let Some(run) = snapshot.run_key(number)? else {
             continue;
@@ -361,7 +367,8 @@ fn inputs_known(
     mut frontier: Vec<Wanted>,
     weakest: Evidence,
 ) -> Result<(BTreeSet<Artifact>, BTreeSet<Evidence>)> {
-    let mut bounds: BTreeMap<StepNo, i64> = BTreeMap::new();
+    // By step, and of what was wanted for itself alone by the path of that.
+    let mut bounds: BTreeMap<(StepNo, Option<u32>), i64> = BTreeMap::new();
     let mut renamed: HashSet<WriteKey> = HashSet::new();
     let (mut along, mut pairs) = (Along::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
@@ -380,8 +387,6 @@ fn inputs_known(
                 }
                 reads
             }
-            // A step met again under a wider bound may have read more by then.
-            _ if bounds.get(&step).is_some_and(|known| *known >= bound) => continue,
             _ => {
                 let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
                 let is_it = |edge: &&Edge| Some(edge.artifact) == wanted && edge.at == bound;
@@ -390,8 +395,22 @@ fn inputs_known(
                 if written.is_some_and(|written| written > weakest) {
                     continue;
                 }
-                bounds.insert(step, bound);
-                edges.used.into_iter().filter(|edge| edge.at <= bound).collect()
+                let written_on = WrittenOn::of(&edges);
+                let is_state = |edge: &Edge| written_on.is_state(edge.artifact, edge.at);
+                let path = wanted.filter(|_| edges.used.iter().any(is_state)).map(ArtifactNo::path);
+                // A step met again under a wider bound may have read more by then.
+                if bounds.get(&(step, path)).is_some_and(|known| *known >= bound) {
+                    continue;
+                }
+                bounds.insert((step, path), bound);
+                let mut reads = Vec::new();
+                for mut edge in edges.used.into_iter().filter(|edge| edge.at <= bound) {
+                    if is_state(&edge) && path != Some(edge.artifact.path()) {
+                        edge.evidence = Evidence::Carried;
+                    }
+                    reads.push(edge);
+                }
+                reads
             }
         };
         met.extend(reads.iter().map(|edge| edge.evidence));

@@ -97,6 +97,8 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("written_at", time()),
         ("run_tail", text()),
     ]);
+    let folded =
+        object([("through", list(text())), ("runs", count()), ("steps", count()), ("files", count())]);
     let totals = object([
         ("runs", count()),
         ("steps", count()),
@@ -106,6 +108,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("declared", count()),
         ("inferred", count()),
         ("changed_while_read", count()),
+        ("carried", count()),
         ("copies", count()),
         ("not_followed", count()),
         ("runs_named", count()),
@@ -125,6 +128,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
                 )),
             ),
             ("gaps", list(gap)),
+            ("folded", or_null(folded)),
             // Going down there are ends in the place of sources.
             ("totals", with(totals, [("sources", count()), ("ends", count())])),
         ],

@@ -304,9 +304,35 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             gap.written_at
         );
     }
-    if let Some(cut) = cut_words(report) {
-        let _ = writeln!(text, "{cut}");
+    for left_out in cut_words(report).into_iter().chain(folded_words(report)) {
+        let _ = writeln!(text, "{left_out}");
     }
+}
+
+/// As many files that steps read and wrote on are named.
+const THROUGH_MAX: usize = 3;
+
+/// Says what lies behind files that steps read and wrote on.
+pub(crate) fn folded_words(report: &TraceReport) -> Option<String> {
+    let folded = report.folded.as_ref()?;
+    let files = match report.direction {
+        Direction::Up => counted(folded.files, "source", "sources"),
+        Direction::Down => counted(folded.files, "file", "files"),
+    };
+    let counts = [(folded.runs, counted(folded.runs, "run", "runs")), (folded.files, files)];
+    let counts: Vec<String> =
+        counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect();
+    let mut through: Vec<String> = folded.through.iter().take(THROUGH_MAX).map(ToString::to_string).collect();
+    if folded.through.len() > THROUGH_MAX {
+        through.push(format!("{} more", folded.through.len() - THROUGH_MAX));
+    }
+    let counts =
+        if counts.is_empty() { counted(folded.steps, "step", "steps") } else { counts.join(" and ") };
+    let may = if report.direction == Direction::Up { "may be behind it" } else { "may come of it" };
+    let through = through.join(", ");
+    Some(format!(
+        "carried: {counts} more {may}, through {through}, read and written on; `--carried` names them"
+    ))
 }
 
 /// Says what the bound on depth left out.
@@ -316,10 +342,16 @@ pub(crate) fn cut_words(report: &TraceReport) -> Option<String> {
 }
 
 fn evidence_words(report: &TraceReport) -> Option<String> {
-    let [observed, declared, inferred, doubtful] = report.evidence;
+    let [observed, declared, inferred, doubtful, carried] = report.evidence;
     let total: u64 = report.evidence.iter().sum();
     let mut others = Vec::new();
-    for (count, word) in [(declared, "declared"), (inferred, "inferred"), (doubtful, "changed while read")] {
+    let sorts = [
+        (declared, "declared"),
+        (inferred, "inferred"),
+        (doubtful, "changed while read"),
+        (carried, "carried"),
+    ];
+    for (count, word) in sorts {
         if count > 0 {
             others.push(format!("{count} {word}"));
         }

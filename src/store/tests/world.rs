@@ -121,7 +121,7 @@ fn outcome() -> impl Strategy<Value = Fact> {
 }
 
 fn edge() -> impl Strategy<Value = (Artifact, Timestamp, Evidence, Role)> {
-    let evidence = select(Evidence::ALL.to_vec());
+    let evidence = select(Evidence::RECORDED.to_vec());
     (any_artifact(), at(), evidence, select(Role::ALL.to_vec()))
 }
 

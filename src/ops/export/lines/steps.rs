@@ -178,7 +178,7 @@ impl RemovedLine {
             (None, None) => None,
             _ => return Err(Error::request(format!("`{path}` has a digest or a size alone"))),
         };
-        let evidence = word(&Evidence::ALL, Evidence::as_str, &self.evidence, "evidence")?;
+        let evidence = word(&Evidence::RECORDED, Evidence::as_str, &self.evidence, "evidence")?;
         Ok(Removed { path, content, at: Timestamp::from_micros(self.at_us), evidence })
     }
 }
@@ -190,7 +190,7 @@ impl EdgeLine {
             digest: self.digest.parse()?,
             size_bytes: self.size_bytes,
         };
-        let evidence = word(&Evidence::ALL, Evidence::as_str, &self.evidence, "evidence")?;
+        let evidence = word(&Evidence::RECORDED, Evidence::as_str, &self.evidence, "evidence")?;
         let role = word(&Role::ALL, Role::as_str, &self.role, "role of a file")?;
         Ok((artifact, Timestamp::from_micros(self.at_us), evidence, role))
     }

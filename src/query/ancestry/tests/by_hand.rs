@@ -7,7 +7,7 @@ use crate::model::{
     ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, Digest, Evidence, Fact, Generated, NodeId, Remark,
     RemarkKind, Remarks, Role, Run, RunKind, StepAct, Timestamp, Used,
 };
-use crate::query::ancestry::{Start, Trace, downstream, downstream_of, upstream};
+use crate::query::ancestry::{Far, Start, Trace, downstream, downstream_of, upstream};
 use crate::query::origin::{Origin, last_writer, origin, writers};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, store_of};
 
@@ -54,6 +54,39 @@ fn an_input_that_a_run_keeps_a_copy_of_does_not_come_from_that_copy() {
     let lines = ["1: 0=1@1 > 2=1@2 3=2@2", "2: 0=1@3 > 1=1@4 3=3@4"];
     check(&lines, "0=1@9", "source, up [], down [1, 2]");
     check(&lines, "3=3@9", "written by 2, up [2], down []");
+}
+
+#[test]
+fn what_a_step_wrote_on_in_leads_for_certain_to_that_alone() {
+    // Two trainings that note themselves in one database (0), each with its data (1) and its model (2, 3).
+    let trainings =
+        ["1: 0=1@1 1=1@2 > 2=1@3 0=2@4", "2 of 2: 0=2@11 1=0@12 > 3=1@13 0=3@14", "3 of 3: 0=3@21 > 0=1@22"];
+    let facts = trainings.map(step_from);
+    let (_place, snapshot) = store_of(&facts);
+    let of =
+        |path: usize, content: usize| number(&snapshot, &artifact(PATHS[path], CONTENTS[content])).unwrap();
+    let ids = |trace: &Trace| trace.steps.iter().map(|step| step.id.as_u128()).collect::<Vec<_>>();
+    let sure = Far { depth_max: u32::MAX, weakest: Evidence::Doubtful };
+    let up = upstream(&snapshot, of(3, 1), 20, sure).unwrap();
+    assert_eq!((ids(&up), up.cut.edges), (vec![2], 0));
+    // What was read there is named, and where it came from.
+    let known: Vec<_> = up.steps[0].used.iter().map(|edge| (edge.artifact, edge.evidence)).collect();
+    assert_eq!(known, [(of(0, 2), Evidence::Carried), (of(1, 0), Evidence::Observed)]);
+    assert!(matches!(up.steps[0].used[0].origin, Some(Origin::Written(_))));
+    assert_eq!(ids(&upstream(&snapshot, of(3, 1), 20, u32::MAX).unwrap()), [2, 1]);
+    assert_eq!(ids(&upstream(&snapshot, of(0, 3), 20, sure).unwrap()), [2, 1]);
+    let down = downstream(&snapshot, of(1, 1), sure).unwrap();
+    let made = |trace: &Trace| {
+        let made = trace.steps.iter().flat_map(|step| step.generated.iter().map(move |edge| (step, edge)));
+        made.map(|(step, edge)| (step.id.as_u128(), edge.artifact, edge.evidence)).collect::<Vec<_>>()
+    };
+    let (sure_of, carried) = (Evidence::Observed, Evidence::Carried);
+    let first = [(1, of(2, 1), sure_of), (1, of(0, 2), sure_of)];
+    let (second, third) = ((2, of(0, 3), sure_of), (3, of(0, 1), sure_of));
+    assert_eq!(made(&down), [&first[..], &[second, third]].concat());
+    assert_eq!(down.steps.iter().map(|step| step.keeps_up).collect::<Vec<_>>(), [false, true, true]);
+    let down = downstream(&snapshot, of(1, 1), u32::MAX).unwrap();
+    assert_eq!(made(&down), [&first[..], &[(2, of(3, 1), carried), second, third]].concat());
 }
 
 #[test]

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::{a_run, number, step_from};
 use crate::journal;
-use crate::model::{Artifact, Evidence, Fact, NodeId, Role, Run, RunKind, Step, Timestamp, Used};
+use crate::model::{Artifact, Evidence, Fact, Generated, NodeId, Role, Run, RunKind, Step, Timestamp, Used};
 use crate::query::ancestry::{
-    Start, Trace, TraceEdge, downstream, downstream_known, downstream_of, upstream, upstream_of_steps,
+    Far, Start, Trace, TraceEdge, downstream, downstream_of, upstream, upstream_of_steps,
 };
 use crate::query::origin::Origin;
 use crate::store::Snapshot;
@@ -152,9 +152,17 @@ impl World {
         writes.into_iter().filter(|write| Some(write.2) != reader).collect()
     }
 
-    /// The places of the writes of a step that are on the way up by one of its writes, and of the reads that went into them.
-    fn up_through(&self, (step, bound, written): &Way) -> [BTreeSet<usize>; 2] {
-        let step = &self.steps[step];
+    /// Says whether a step wrote on in a file that it first read there at some moment.
+    fn is_state(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> bool {
+        let step = &self.steps[&step];
+        let is_it = |e: &Generated| e.artifact.path == artifact.path && e.at.micros() >= read_at;
+        !step.act.is_one_to_one() && step.generated.iter().any(is_it)
+    }
+
+    /// The places of the writes of a step that are on the way up by one of its writes, of the reads that may have gone into them, and
+    /// of the reads that did.
+    fn up_through(&self, (id, bound, written): &Way) -> [BTreeSet<usize>; 3] {
+        let step = &self.steps[id];
         let until = |at: Timestamp| at.micros() <= *bound;
         let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && written.is_some());
         let is_it = |at: &usize| {
@@ -167,12 +175,34 @@ impl World {
         let writes: BTreeSet<usize> = (0..count).filter(is_it).collect();
         let reads = (0..step.used.len())
             .filter(|at| until(step.used[*at].at) && (!is_paired || *at >= count || writes.contains(at)));
-        let reads = reads.collect();
-        [writes, reads]
+        let reads: BTreeSet<usize> = reads.collect();
+        let went_in = |at: &usize| {
+            let read = &step.used[*at];
+            let is_wanted = written.as_ref().is_some_and(|written| written.path == read.artifact.path);
+            is_wanted || !self.is_state(*id, &read.artifact, read.at.micros())
+        };
+        let went_in = reads.iter().copied().filter(went_in).collect();
+        [writes, reads, went_in]
+    }
+
+    /// The side of [`Self::up_through`] with the reads that lead on.
+    fn followed(&self) -> usize {
+        if self.weakest == Evidence::Carried { 1 } else { 2 }
     }
 
     /// The places of the writes of a step that are on the way down by one of its reads.
-    fn down_through(&self, (step, bound, read): &Way) -> BTreeSet<usize> {
+    fn down_through(&self, way: &Way) -> BTreeSet<usize> {
+        self.down_to(way, self.weakest)
+    }
+
+    /// Says whether nothing went on from a read but into what the step wrote in its place.
+    fn keeps_up(&self, (step, bound, read): &Way) -> bool {
+        read.as_ref().is_some_and(|read| self.is_state(*step, read, *bound))
+    }
+
+    fn down_to(&self, way: &Way, weakest: Evidence) -> BTreeSet<usize> {
+        let (step, bound, read) = way;
+        let keeps_up = self.keeps_up(way) && weakest < Evidence::Carried;
         let step = &self.steps[step];
         let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && read.is_some());
         let leads_to = |at: &usize| {
@@ -180,8 +210,9 @@ impl World {
             let from = |at: usize| step.used.get(at).is_some_and(is_read);
             let for_all = (count..step.used.len()).any(from);
             let written = &step.generated[*at];
-            written.evidence <= self.weakest
+            written.evidence <= weakest
                 && written.at.micros() >= *bound
+                && (!keeps_up || read.as_ref().is_some_and(|read| read.path == written.artifact.path))
                 && (!is_paired || for_all || from(*at))
         };
         (0..count).filter(leads_to).collect()
@@ -195,7 +226,7 @@ impl World {
             ways.extend(next.iter().map(|way| (depth, way.clone())));
             let mut after = BTreeSet::new();
             for way in next {
-                for at in &self.up_through(&way)[1] {
+                for at in &self.up_through(&way)[self.followed()] {
                     let (step, used) = (way.0, &self.steps[&way.0].used[*at]);
                     let from = self.origin(&used.artifact, used.at.micros(), Some(step));
                     let made = self.made_by(&from, Some(step)).into_iter();
@@ -226,10 +257,12 @@ impl World {
             let step = &self.steps[&id];
             let depth = of(id).map(|(depth, _)| *depth).min().unwrap();
             let mut used = Vec::new();
-            for e in met_of(id, 1).into_iter().map(|at| &step.used[at]) {
+            let (went_in, followed) = (met_of(id, 2), met_of(id, self.followed()));
+            for (at, e) in met_of(id, 1).into_iter().map(|at| (at, &step.used[at])) {
                 let from = self.origin(&e.artifact, e.at.micros(), Some(id));
-                cut += u64::from(left_out(&from, Some(id)));
-                used.push((e.artifact.clone(), e.at.micros(), e.evidence, e.role, Some(from)));
+                cut += u64::from(followed.contains(&at) && left_out(&from, Some(id)));
+                let evidence = if went_in.contains(&at) { e.evidence } else { Evidence::Carried };
+                used.push((e.artifact.clone(), e.at.micros(), evidence, e.role, Some(from)));
             }
             let generated = met_of(id, 0).into_iter().map(|at| &step.generated[at]).map(|e| {
                 let from = From::Written((e.artifact.clone(), e.at.micros(), id));
@@ -282,9 +315,10 @@ impl World {
         }
         let of = |step: NodeId| ways.iter().filter(move |(_, way)| way.0 == step);
         let bound_of = |step: &NodeId| of(*step).map(|(_, way)| way.1).min();
-        let met_of = |step: NodeId| -> BTreeSet<usize> {
-            of(step).flat_map(|(_, way)| self.down_through(way)).collect()
+        let met_by = |step: NodeId, weakest: Evidence| -> BTreeSet<usize> {
+            of(step).flat_map(|(_, way)| self.down_to(way, weakest)).collect()
         };
+        let met_of = |step: NodeId| met_by(step, self.weakest);
         let mut order: Vec<NodeId> = ways.iter().map(|(_, way)| way.0).collect();
         order.sort_by_key(|step| (bound_of(step), *step));
         order.dedup();
@@ -294,7 +328,14 @@ impl World {
         }
         let is_in = |read: &Write| match self.steps[&read.2].act.is_one_to_one() {
             true => of(read.2).any(|(_, way)| way.2.as_ref().is_none_or(|a| *a == read.0 && way.1 == read.1)),
-            false => bound_of(&read.2).is_some_and(|bound| bound <= read.1),
+            false => {
+                let way = (read.2, read.1, Some(read.0.clone()));
+                let leads = |(_, way): &&(u32, Way)| self.weakest == Evidence::Carried || !self.keeps_up(way);
+                let bound = of(read.2).filter(leads).map(|(_, way)| way.1).min();
+                let keeps_up = self.weakest < Evidence::Carried && self.keeps_up(&way);
+                bound.is_some_and(|bound| bound <= read.1)
+                    || (keeps_up && self.down_through(&way).is_subset(&met_of(read.2)))
+            }
         };
         let cut = all.iter().filter(|read| !is_in(read)).count() as u64;
         let mut steps = Vec::new();
@@ -311,8 +352,12 @@ impl World {
                 matches!(from, From::Copied(_) if !files.contains(&&e.artifact)).then_some(from)
             };
             let used = used.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, copy_of(e)));
-            let generated = met_of(id).into_iter().map(|at| &step.generated[at]);
-            let generated = generated.map(|e| (e.artifact.clone(), e.at.micros(), e.evidence, e.role, None));
+            let made = met_by(id, Evidence::Doubtful);
+            let generated = met_of(id).into_iter().map(|at| {
+                let e = &step.generated[at];
+                let evidence = if made.contains(&at) { e.evidence } else { Evidence::Carried };
+                (e.artifact.clone(), e.at.micros(), evidence, e.role, None)
+            });
             steps.push((id, depth, used.collect(), generated.collect()));
         }
         Walked { steps, origin, cut }
@@ -358,6 +403,11 @@ fn walked(snapshot: &Snapshot, trace: &Trace) -> Walked {
     Walked { steps: steps.collect(), origin: named(snapshot, &trace.origin), cut: trace.cut.edges }
 }
 
+/// With and without what may have been carried; all else counts.
+fn enough() -> impl Strategy<Value = Evidence> {
+    proptest::sample::select(vec![Evidence::Doubtful, Evidence::Carried])
+}
+
 proptest! {
     #![proptest_config(tries(60))]
 
@@ -366,20 +416,22 @@ proptest! {
         facts in proptest::collection::vec(step(), 0..12),
         depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
         read_at in prop_oneof![1 => 0_i64..8, 1 => Just(i64::MAX)],
+        weakest in enough(),
     ) {
-        let world = World::new(&facts);
+        let world = World { weakest, ..World::new(&facts) };
         let (_place, snapshot) = store_of(&facts);
         // No way is longer than the steps there are times the moments there are.
         let levels = depth_max.min(80);
+        let far = Far { depth_max, weakest };
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
             let from = world.origin(&artifact, read_at, None);
             let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
-            let up = upstream(&snapshot, start, read_at, depth_max).unwrap();
+            let up = upstream(&snapshot, start, read_at, far).unwrap();
             prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from, levels), "up from {:?}", artifact);
 
             let from = world.origin(&artifact, i64::MAX, None);
-            let down = downstream(&snapshot, start, depth_max).unwrap();
+            let down = downstream(&snapshot, start, far).unwrap();
             let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], from, levels);
             prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
         }
@@ -390,9 +442,9 @@ proptest! {
         }
         numbers.retain(|step| ids.contains(&snapshot.edges(*step).unwrap().unwrap().id));
         let start: Vec<Way> = ids.iter().map(|id| (*id, i64::MAX, None)).collect();
-        let up = upstream_of_steps(&snapshot, &numbers, depth_max).unwrap();
+        let up = upstream_of_steps(&snapshot, &numbers, far).unwrap();
         prop_assert_eq!(walked(&snapshot, &up), world.upstream(&start, From::Source, levels.max(1)), "up from steps");
-        let down = downstream_of(&snapshot, Start::Steps(&numbers), depth_max).unwrap();
+        let down = downstream_of(&snapshot, Start::Steps(&numbers), far).unwrap();
         let expected = world.downstream((Vec::new(), &[]), &ids, From::Source, levels.max(1));
         prop_assert_eq!(walked(&snapshot, &down), expected, "down from steps");
     }
@@ -411,7 +463,7 @@ proptest! {
         let (_place, snapshot) = store_of(&facts);
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
-            let down = downstream_known(&snapshot, Start::Files(&[start]), depth_max, weakest).unwrap();
+            let down = downstream_of(&snapshot, Start::Files(&[start]), Far { depth_max, weakest }).unwrap();
             let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], From::Source, depth_max.min(80));
             let made = |walked: Walked| -> BTreeMap<NodeId, (u32, Vec<Edge>)> {
                 walked.steps.into_iter().map(|(id, depth, _, made)| (id, (depth, made))).collect()
@@ -445,21 +497,23 @@ proptest! {
         steps in proptest::collection::vec(joint_step(), 0..9),
         imported in proptest::option::of(1..3_u128),
         depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
+        weakest in enough(),
     ) {
         let imported = imported.map(|run| {
             Fact::RunStarted(Run { kind: RunKind::Import, ..a_run(NodeId::from_u128(run)) })
         });
         let facts: Vec<Fact> = steps.into_iter().chain(imported).collect();
-        let world = World::new(&facts);
+        let world = World { weakest, ..World::new(&facts) };
         let (_place, snapshot) = store_of(&facts);
         let levels = depth_max.min(80);
+        let far = Far { depth_max, weakest };
         for artifact in artifacts() {
             let Some(start) = number(&snapshot, &artifact) else { continue };
             let from = world.origin(&artifact, i64::MAX, None);
             let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
-            let up = upstream(&snapshot, start, i64::MAX, depth_max).unwrap();
+            let up = upstream(&snapshot, start, i64::MAX, far).unwrap();
             prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from.clone(), levels), "up from {:?}", artifact);
-            let down = downstream(&snapshot, start, depth_max).unwrap();
+            let down = downstream(&snapshot, start, far).unwrap();
             let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], from, levels);
             prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
         }
@@ -480,12 +534,19 @@ proptest! {
                 }
             }
         }
-        let ids = |trace: Trace| trace.steps.iter().map(|step| step.id).collect::<BTreeSet<_>>();
-        for (one, step) in &steps {
-            let down = ids(downstream_of(&snapshot, Start::Steps(&[*step]), u32::MAX).unwrap());
-            for (other, number) in &steps {
-                let up = ids(upstream_of_steps(&snapshot, &[*number], u32::MAX).unwrap());
-                prop_assert_eq!(up.contains(one), down.contains(other), "{} and {}", one, other);
+        for weakest in [Evidence::Doubtful, Evidence::Carried] {
+            let far = Far { depth_max: u32::MAX, weakest };
+            // Who only wrote on in what leads there has not all of its files from it.
+            let ids = |trace: Trace| {
+                let steps = trace.steps.iter().filter(|step| weakest == Evidence::Carried || !step.keeps_up);
+                steps.map(|step| step.id).collect::<BTreeSet<_>>()
+            };
+            for (one, step) in &steps {
+                let down = ids(downstream_of(&snapshot, Start::Steps(&[*step]), far).unwrap());
+                for (other, number) in &steps {
+                    let up = ids(upstream_of_steps(&snapshot, &[*number], far).unwrap());
+                    prop_assert_eq!(up.contains(one), down.contains(other), "{} and {}", one, other);
+                }
             }
         }
     }

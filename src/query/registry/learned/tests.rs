@@ -120,6 +120,18 @@ fn that_a_file_is_a_copy_is_inferred() {
 }
 
 #[test]
+fn what_a_step_wrote_on_in_may_be_in_what_else_it_wrote() {
+    // A database of trainings: the second model was made from nothing but that.
+    let trainings = ["0@1o > 1@2o", "1@3o > 2@4o 1@5o"];
+    check(&trainings, &[2], &[], "by its file, carried; data/a carried");
+    check(&trainings, &[1], &[], "by its file, observed; data/a observed");
+    check(&trainings, &[], &[], "by its run, declared; data/a declared");
+    // Written on before it was read, it was no state then; and who read the data, too, has it from there.
+    check(&["0@1o > 1@2o", "1@3o > 2@4o 1@2o"], &[2], &[], "by its file, observed; data/a observed");
+    check(&["0@1o > 1@2o", "0@2o 1@3o > 2@4o 1@5o"], &[2], &[], "by its file, observed; data/a observed");
+}
+
+#[test]
 fn that_a_model_goes_with_a_run_that_is_not_known_to_have_written_it_is_declared() {
     check(&["0@1o > 2@2o"], &[], &[], "by its run, declared; data/a declared");
     check(&["0@1i > 2@2o"], &[], &[], "by its run, inferred; data/a inferred");
