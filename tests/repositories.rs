@@ -130,7 +130,8 @@ fn code_of_a_repository_below_the_workspace_is_held_against_that_repository() {
     assert_eq!(run["code"]["commit"], Value::Null);
     assert_eq!(run["repositories"][0]["root"], "proj");
     assert_eq!(run["repositories"][0]["commit"], scratch.head("proj"));
-    assert_eq!(run["repositories"][0]["dirty"], true);
+    // What is changed there, it did not read.
+    assert_eq!(run["repositories"][0]["dirty"], false);
     assert_eq!(scratch.words("", "p", "proj/lib.sh", "proj"), "observed in git at SHA of proj");
 }
 
@@ -214,9 +215,73 @@ fn where_a_repository_moved_on_during_the_run_its_files_are_held_against_the_com
         return;
     }
     let run = &scratch.json("", &["show", "@"])["run"]["repositories"][0];
-    assert_eq!((&run["commit"], &run["dirty"]), (&Value::from(before.as_str()), &Value::Null));
+    assert_eq!((&run["commit"], &run["dirty"]), (&Value::from(before.as_str()), &Value::Bool(true)));
     let text = scratch.lineage("", &["show", "o"]);
     assert!(text.contains(&format!("differs from git at {} of x", &before[..12])), "{text}");
+}
+
+#[test]
+fn what_a_run_read_of_another_repository_and_is_in_no_commit_makes_the_run_dirty() {
+    let files = [
+        ("p/t.sh", "sh ../lib/f.sh > m; cat ../lib/conf >> m\n"),
+        ("p/.gitignore", "m\nmodels\n.lineage\n"),
+        ("lib/f.sh", "echo 1\n"),
+        ("lib/conf", "1\n"),
+        ("lib/unread", "1\n"),
+    ];
+    let Some(scratch) = Scratch::new(&files, &["lib", "p"]) else { return };
+    scratch.write("lib/unread", "2\n");
+    if !scratch.run("p", "sh t.sh") {
+        return;
+    }
+    let answers = |list: &str, filter: &str| {
+        let output = scratch.command("p", env!("CARGO_BIN_EXE_lineage"), &[list, "-w", filter, "--json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer[if list == "log" { "runs" } else { "models" }].as_array().unwrap().len()
+    };
+    let both = |list: &str| (answers(list, "git.dirty = true"), answers(list, "git.dirty = false"));
+    assert_eq!(both("log"), (0, 1));
+    let (own, other) = (scratch.head("p"), scratch.head("lib"));
+    let metadata = |version: &str| -> Value {
+        let path = scratch.path().join(format!("p/models/registry/net/{version}/metadata.json"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let root = format!("{}/lib", scratch.path().canonicalize().unwrap().display());
+    let said =
+        |dirty: bool| serde_json::json!([{"root": root, "commit": other, "branch": "main", "dirty": dirty}]);
+    scratch.lineage("p", &["register", "net", "1.0.0", "--artifact", "m=m"]);
+    assert_eq!(
+        (&metadata("1.0.0")["git_dirty"], &metadata("1.0.0")["repositories"]),
+        (&false.into(), &said(false))
+    );
+    // Code, and what else is tracked.
+    for (number, changed) in [(1, "lib/f.sh"), (2, "lib/conf")] {
+        scratch.git("lib", &["checkout", "-q", "."]);
+        scratch.write(changed, "echo 2\n");
+        scratch.run("p", "sh t.sh");
+        assert_eq!(both("log"), (number, 1), "{changed}");
+        let version = format!("1.0.{number}");
+        scratch.lineage("p", &["register", "net", &version, "--artifact", "m=m"]);
+        assert_eq!(
+            (&metadata(&version)["git_dirty"], &metadata(&version)["repositories"]),
+            (&true.into(), &said(true))
+        );
+        assert_eq!(both("models"), (number, 1), "{changed}");
+        let words = format!("{} + lib {}-dirty", &own[..7], &other[..7]);
+        assert!(scratch.lineage("p", &["log"]).contains(&words), "{changed}");
+        let card = scratch.lineage("p", &["models", "show", &format!("net@{version}")]);
+        assert!(card.contains(&format!("  {own}, branch main\n")), "{card}");
+        assert!(card.contains(&format!("  {}-dirty, branch main, of {root}\n", &other[..7])), "{card}");
+    }
+    // Another registry that takes the entry over, and not the run, says the same of it.
+    scratch.write("taken/other", "1\n");
+    scratch.lineage("taken", &["init", "."]);
+    scratch.lineage("taken", &["import", "--format", "registry", "../p/models/registry"]);
+    scratch.lineage("taken", &["project"]);
+    let bytes = |workspace: &str| {
+        std::fs::read(scratch.path().join(workspace).join("models/registry/net/1.0.1/metadata.json")).unwrap()
+    };
+    assert_eq!(String::from_utf8(bytes("taken")), String::from_utf8(bytes("p")));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, CodeState, DECLARED_STEP, Evidence, Metric, NodeId, Remark,
-    Remarks, Removed, Run, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp,
+    Artifact, ArtifactPath, CaptureLevel, ChangedFile, CodeState, DECLARED_STEP, Evidence, Metric, NodeId,
+    Remark, Remarks, Removed, Run, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp,
     replace_parameters,
 };
 use crate::query::report::RunHead;
@@ -29,6 +29,8 @@ pub struct RunView {
     /// Code of its own repository that it read and did not write, and that by then differed from its commit; without what did so
     /// already when its code state was read. Sorted.
     pub changed_meanwhile: Vec<ArtifactPath>,
+    /// Tracked files of other repositories that it read and did not write, and that differed from the commits of those. Sorted.
+    pub changed_elsewhere: Vec<ArtifactPath>,
 }
 
 impl RunView {
@@ -41,19 +43,51 @@ impl RunView {
         }
     }
 
-    /// Returns whether its code differed from its commit: the tracked files as they were when its code state was read, or what it
-    /// read since. `None` where nobody knows.
+    /// Returns whether its code differed from what is committed: the tracked files of its own repository as they were when its code
+    /// state was read, or what it read since; and of other repositories, what it read. `None` where nobody knows.
     pub fn is_dirty(&self) -> Option<bool> {
+        let others = self.other_repositories().map(|(repository, _)| self.is_dirty_in(repository));
+        // That something differed is known also where not all could be compared.
+        others.fold(self.is_own_dirty(), |all, one| match (all, one) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        })
+    }
+
+    /// Returns whether its code differed from the commit of its own repository; `None` where nobody knows.
+    pub fn is_own_dirty(&self) -> Option<bool> {
         match self.changed_meanwhile.is_empty() {
             true => self.run.code.is_dirty(),
             false => Some(true),
         }
     }
 
-    /// Returns the short SHA of its commit, with `-dirty` where its code differed from that; `None` without a commit.
+    /// Returns whether something that it read of another repository differed from the commit of that; `None` where nobody knows.
+    pub fn is_dirty_in(&self, repository: &RunRepository) -> Option<bool> {
+        let lies_there = |path| self.code_of(path).1.is_some_and(|found| found.root == repository.root);
+        let differs = self.changed_elsewhere.iter().any(lies_there);
+        let is_known = differs || repository.code.as_ref().is_some_and(|code| code.unreadable.is_none());
+        is_known.then_some(differs)
+    }
+
+    /// Returns the repositories besides its own that it read files of, with their code states.
+    pub fn other_repositories(&self) -> impl Iterator<Item = (&RunRepository, &CodeState)> {
+        self.repositories.iter().filter_map(|repository| Some((repository, repository.code.as_ref()?)))
+    }
+
+    /// Returns the short SHA of its commit, with `-dirty` where its code differed from that; `None` without a commit. Of other
+    /// repositories, it says nothing.
     pub fn code_label(&self) -> Option<String> {
         let dirty = self.run.code.dirty || !self.changed_meanwhile.is_empty();
         CodeState { dirty, commit_short: self.run.code.commit_short.clone(), ..CodeState::default() }.label()
+    }
+
+    /// Returns the short SHA of another repository, with `-dirty` where what it read there differed; `None` without a commit.
+    pub fn label_of(&self, repository: &RunRepository) -> Option<String> {
+        let dirty = self.is_dirty_in(repository) == Some(true);
+        let commit_short = repository.code.as_ref()?.commit_short.clone();
+        CodeState { dirty, commit_short, ..CodeState::default() }.label()
     }
 
     /// Returns the root of the repository of the run's own code state, where the workspace's root does not lie in it.
@@ -148,33 +182,43 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
         remarks: snapshot.remarks(number)?,
         repositories: snapshot.run_repositories(number)?,
         changed_meanwhile: Vec::new(),
+        changed_elsewhere: Vec::new(),
     };
-    view.changed_meanwhile = changed_meanwhile(snapshot, &view)?;
+    [view.changed_meanwhile, view.changed_elsewhere] = changed(snapshot, &view)?;
     Ok(Some(view))
 }
 
-/// Lists what a run read of the code of its repository that differed from its commit by then, and not yet when its code state was
-/// read; without what it wrote itself.
-fn changed_meanwhile(snapshot: &Snapshot, view: &RunView) -> Result<Vec<ArtifactPath>> {
-    let mut paths = BTreeSet::new();
-    for number in snapshot.changed_code(view.number)? {
+/// The clocks of files and of runs tell the time of one moment apart by no more than this.
+const CLOCKS_US: i64 = 1_000_000;
+
+/// Lists what a run read and did not write, and that differed from its commit by then: the code of its own repository, without
+/// what differed already when its code state was read; and the tracked files of others.
+fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 2]> {
+    let mut candidates: BTreeSet<ArtifactNo> = snapshot.changed_code(view.number)?.into_iter().collect();
+    let elsewhere = view.other_repositories().flat_map(|(_, code)| &code.changed);
+    let elsewhere: Vec<Artifact> = elsewhere.filter_map(ChangedFile::artifact).collect();
+    candidates.extend(snapshot.artifact_nos(&elsewhere)?);
+    let is_of_run = |_: i64, step: StepNo| {
+        let is_of_run = snapshot.run_of(step)? == Some(view.number);
+        Ok(if is_of_run { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    let from = view.run.started_at.micros().saturating_sub(CLOCKS_US);
+    let until = view.ended_at().map_or(i64::MAX, |at| at.micros().saturating_add(CLOCKS_US));
+    let mut found = [BTreeSet::new(), BTreeSet::new()];
+    for number in candidates {
         let artifact = snapshot.artifact(number)?;
+        let is_elsewhere = view.code_of(&artifact.path).1.is_some();
         let states = view.outcomes.iter().filter_map(|outcome| outcome.code.as_ref());
         let mut changed = states.chain([&view.run.code]).flat_map(|code| &code.changed);
-        let is_known = changed.any(|file| file.path == artifact.path);
-        if is_known || view.code_of(&artifact.path).1.is_some() || paths.contains(&artifact.path) {
+        if !is_elsewhere && changed.any(|file| file.path == artifact.path) {
             continue;
         }
-        let is_of_run = |_: i64, step: StepNo| {
-            let is_of_run = snapshot.run_of(step)? == Some(view.number);
-            Ok(if is_of_run { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
-        let is_read = snapshot.reads_between(number, i64::MIN, i64::MAX, is_of_run)?.is_break();
+        let is_read = snapshot.reads_between(number, from, until, is_of_run)?.is_break();
         if is_read && !snapshot.writes_until(number, i64::MAX, is_of_run)?.is_break() {
-            paths.insert(artifact.path);
+            found[usize::from(is_elsewhere)].insert(artifact.path);
         }
     }
-    Ok(paths.into_iter().collect())
+    Ok(found.map(|paths| paths.into_iter().collect()))
 }
 
 /// Lists runs, newest start first, at most `limit`; and whether there are more.

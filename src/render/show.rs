@@ -14,7 +14,7 @@ use crate::ops::show::{LinkedReport, ProjectedOrigin, Shown};
 use crate::render::units::one_line;
 
 pub use run::remark_words;
-pub(crate) use run::{code_words, status};
+pub(crate) use run::{code_words, other_repository, status};
 pub(crate) use trace::{cut_words, folded_words, runs_lacking};
 
 pub(crate) use file::removed_words;

@@ -312,7 +312,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
             "root": head.view.own_root().map(ArtifactPath::in_json),
             "commit": run.code.commit,
             "branch": run.code.branch,
-            "dirty": head.view.is_dirty(),
+            "dirty": head.view.is_own_dirty(),
             "unreadable": run.code.unreadable,
             "label": head.view.code_label(),
             "changed": run.code.changed.iter().map(|file| json!({
@@ -337,16 +337,15 @@ fn stream_json(stream: &Stream) -> Value {
 }
 
 fn repositories_json(head: &RunHead) -> Vec<Value> {
-    let of_others = head.view.repositories.iter().filter_map(|repository| {
-        let code = repository.code.as_ref()?;
-        Some(json!({
+    let of_others = head.view.other_repositories().map(|(repository, code)| {
+        json!({
             "root": repository.root.as_ref().map(ArtifactPath::in_json),
             "commit": code.commit,
             "branch": code.branch,
-            "dirty": code.is_dirty(),
+            "dirty": head.view.is_dirty_in(repository),
             "patch": code.patch.map(|digest| digest.to_string()),
             "unreadable": code.unreadable,
-        }))
+        })
     });
     of_others.collect()
 }

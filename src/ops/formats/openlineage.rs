@@ -131,6 +131,12 @@ fn event(source: &Source<'_>, run: &RunHead, kind: &str, at: Timestamp, facets: 
                     "dirty": run.view.is_dirty(),
                     "changedFiles": code.changed.iter().map(|file| file.path.to_string()).collect::<Vec<_>>(),
                     "patch": code.patch.map(|digest| digest.to_string()),
+                    "repositories": run.view.other_repositories().map(|(repository, code)| json!({
+                        "root": repository.root.as_ref().map(ToString::to_string),
+                        "commit": code.commit,
+                        "branch": code.branch,
+                        "dirty": run.view.is_dirty_in(repository),
+                    })).collect::<Vec<_>>(),
                 })),
             },
         },

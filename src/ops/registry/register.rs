@@ -176,7 +176,7 @@ fn decide(held: &Held<'_>, entry: &Entry, files: Vec<ReadFile>, inputs: Vec<Arti
         notes: entry.notes.clone(),
         git_sha: code.and_then(|code| code.commit.clone()).or_else(|| entry.git_sha.clone()),
         git_dirty: code.is_some_and(|code| code.dirty)
-            || run.as_ref().is_some_and(|run| !run.view.changed_meanwhile.is_empty()),
+            || run.as_ref().is_some_and(|run| run.view.is_dirty() == Some(true)),
         branch: entry.branch.clone().or_else(|| code.and_then(|code| code.branch.clone())),
         metrics,
         inputs,

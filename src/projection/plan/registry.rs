@@ -9,6 +9,7 @@ use crate::model::{
 use crate::projection::names;
 use crate::projection::plan::{Planned, number};
 use crate::query::registry::{ModelView, inputs, model_names, model_view};
+use crate::query::{RunView, run_view};
 use crate::store::{GO_ON, Order, Snapshot};
 
 /// As many inputs are listed; the number of all stands beside them.
@@ -75,17 +76,20 @@ fn path_of(name: &str, version: &str) -> Option<ArtifactPath> {
 /// Writes all that is known of a version.
 fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
     let model = &view.model;
-    let run = match snapshot.run_of_model(model)? {
-        Some(number) => snapshot.run(number)?,
-        None => None,
-    };
+    let trained = snapshot.run_of_model(model)?.map_or(Ok(None), |number| run_view(snapshot, number))?;
+    let run = trained.as_ref().map(|view| &view.run);
     let inputs = inputs_of(snapshot, model)?;
     let clashes = snapshot.models_named(&model.name, &model.version)?;
     let tags = view.tags.iter().map(|(name, value)| (name.clone(), json!(value)));
     let metrics = view.metrics.iter().map(|metric| (metric.name.clone(), number(metric.value)));
     let files = model.artifacts.iter().map(|held| (held.name.clone(), named_file(held)));
-    let fields = model.fields.iter().map(|(name, text)| (name.clone(), document(Some(text))));
-    Ok(json!({
+    let mut fields: Map<_, _> =
+        model.fields.iter().map(|(name, text)| (name.clone(), document(Some(text)))).collect();
+    // Taken over from another registry, an entry keeps what that knew of a run that is not recorded here.
+    let is_said = trained.is_none() && fields.get(REPOSITORIES).is_some_and(are_repositories);
+    let said = if is_said { fields.remove(REPOSITORIES) } else { None };
+    let repositories = trained.as_ref().map(repositories).filter(|all| !all.is_empty()).map(Value::from);
+    let mut document = json!({
         "format": 1,
         "model_name": model.name,
         "version": model.version,
@@ -114,12 +118,48 @@ fn metadata(snapshot: &Snapshot, view: &ModelView) -> Result<Value> {
         "aliases": view.aliases,
         "promoted_from": view.promoted_from,
         "notes": view.notes,
-        "fields": fields.collect::<Map<_, _>>(),
+        "fields": fields,
         "clashes": clashes.iter().filter(|id| **id != model.id).map(|id| id.to_string()).collect::<Vec<_>>(),
         "deleted": view.deleted.as_ref().map(|deleted| json!({
             "at": deleted.at.rfc3339(), "by": deleted.by, "reason": deleted.reason,
         })),
-    }))
+    });
+    // Entries that have none stay as they were.
+    if let Some(repositories) = repositories.or(said) {
+        document[REPOSITORIES] = repositories;
+    }
+    Ok(document)
+}
+
+/// The field for the repositories besides its own that the run read files of.
+const REPOSITORIES: &str = "repositories";
+
+/// What is said of each of them.
+const REPOSITORY: [&str; 4] = ["root", "commit", "branch", "dirty"];
+
+/// Returns true for what [`repositories`] may have written. Other programs may have a field of that name.
+fn are_repositories(value: &Value) -> bool {
+    let is_text = |value: &Value| value.is_string() || value.is_null();
+    let is_one = |value: &Value| {
+        let [texts @ .., dirty] = REPOSITORY.map(|name| value.get(name));
+        value.as_object().is_some_and(|object| object.len() == REPOSITORY.len())
+            && texts.into_iter().all(|text| text.is_some_and(is_text))
+            && dirty.is_some_and(|dirty| dirty.is_boolean() || dirty.is_null())
+    };
+    value.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_one))
+}
+
+/// Writes which code a run read of other repositories than its own.
+fn repositories(view: &RunView) -> Vec<Value> {
+    let others = view.other_repositories().map(|(repository, code)| {
+        json!({
+            "root": repository.root.as_ref().map(ToString::to_string),
+            "commit": code.commit,
+            "branch": code.branch,
+            "dirty": view.is_dirty_in(repository),
+        })
+    });
+    others.collect()
 }
 
 /// Writes the run that trained a version as the entry says from which it was taken.
@@ -173,7 +213,7 @@ pub fn metadata_schema() -> Value {
     let optional_object = json!({"type": ["object", "null"]});
     let texts = json!({"type": "array", "items": {"type": "string"}});
     let time = json!({"type": "string", "format": "date-time", "pattern": "Z$"});
-    let properties = json!({
+    let mut properties = json!({
         "format": {"const": 1},
         "model_name": {"type": "string", "minLength": 1, "pattern": "^[^./-][^/]*$"},
         "version": {"type": "string", "pattern": SEMANTIC_VERSION},
@@ -214,7 +254,24 @@ pub fn metadata_schema() -> Value {
             "additionalProperties": false,
         },
     });
-    let required: Vec<&String> = properties.as_object().map(|all| all.keys().collect()).unwrap_or_default();
+    let required: Vec<String> =
+        properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    properties[REPOSITORIES] = json!({
+        "type": "array",
+        "minItems": 1,
+        "description": "git repositories besides that of `git_sha` that the run read tracked files of; without `root`, the one around the workspace",
+        "items": {
+            "type": "object",
+            "required": REPOSITORY,
+            "properties": {
+                "root": optional_text,
+                "commit": optional_text,
+                "branch": optional_text,
+                "dirty": {"type": ["boolean", "null"], "description": "whether what it read there differed from the commit"},
+            },
+            "additionalProperties": false,
+        },
+    });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "models/registry/{model_name}/{version}/metadata.json",
@@ -308,6 +365,7 @@ pub fn entry_schema() -> Value {
         "registered_at",
         "registered_by",
         "git_dirty",
+        REPOSITORIES,
         "inputs_total",
         "aliases",
         "fields",

@@ -101,8 +101,8 @@ impl<'a> Models<'a> {
                 None => model.branch.as_deref().and_then(text),
                 branch => branch,
             },
-            // Where the run's commit is known, an entry made from it knows no more than the run does.
-            Fixed::Dirty => match self.run(row)?.filter(|view| view.run.code.commit.is_some()) {
+            // Where a commit of the run's code is known, an entry made from it knows no more than the run does.
+            Fixed::Dirty => match self.run(row)?.filter(|view| knows_commit(view)) {
                 Some(run) => run_value(run, fixed, outside)?,
                 None => {
                     let view = self.view(row)?.filter(|_| model.git_sha.is_some());
@@ -186,6 +186,11 @@ impl<'a> Models<'a> {
         }
         Ok(models)
     }
+}
+
+/// Returns true where a commit of code that the run read is known: of its own repository or another.
+fn knows_commit(view: &RunView) -> bool {
+    view.run.code.commit.is_some() || view.other_repositories().next().is_some()
 }
 
 impl Table for Models<'_> {

@@ -61,14 +61,15 @@ pub struct ModelView {
     pub updated_at: Timestamp,
 }
 
-/// Returns true where the run of a model was seen to read code that differs from the commit of both: that is known at its end only.
+/// Returns true where the run of a model was seen to read what differs from the commit of both, or from that of another repository:
+/// that is known at its end only.
 fn changed_since(snapshot: &Snapshot, model: &ModelVersion) -> Result<bool> {
     let Some(run) = snapshot.run_of_model(model)? else { return Ok(false) };
-    if model.git_sha.is_none() || snapshot.changed_code(run)?.is_empty() {
+    if snapshot.changed_code(run)?.is_empty() && snapshot.run_repositories(run)?.is_empty() {
         return Ok(false);
     }
     let view = run_view(snapshot, run)?.filter(|view| view.run.code.commit == model.git_sha);
-    Ok(view.is_some_and(|view| !view.changed_meanwhile.is_empty()))
+    Ok(view.is_some_and(|view| !(view.changed_meanwhile.is_empty() && view.changed_elsewhere.is_empty())))
 }
 
 impl ModelView {

@@ -34,7 +34,7 @@ pub fn view_json(view: &ModelView) -> Value {
         "training_config": document(&model.training_config),
         "dataset_info": document(&model.dataset_info),
         "git_sha": model.git_sha,
-        "git_dirty": model.git_sha.as_ref().map(|_| view.git_dirty),
+        "git_dirty": (model.git_sha.is_some() || view.git_dirty).then_some(view.git_dirty),
         "branch": model.branch,
         "run": model.run.map(|run| run.to_string()),
         "taken": model.taken.as_ref().map(|taken| json!({

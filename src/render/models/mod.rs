@@ -15,7 +15,7 @@ use crate::query::RunHead;
 use crate::query::filter::Lack;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
-use crate::render::show::{code_words, status};
+use crate::render::show::{code_words, other_repository, status};
 use crate::render::status::aligned;
 use crate::render::table::{COLUMNS_CHOOSE, IN_JSON, in_full, table};
 use crate::render::units::{bytes, counted, digest_words, one_line, size_words, thousands};
@@ -176,8 +176,17 @@ pub(crate) fn head(card: &ModelCard, text: &mut String) {
     }
     if let Some(sha) = &model.git_sha {
         let branch = model.branch.as_ref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
-        let dirty = if card.view.git_dirty { ", with uncommitted changes" } else { "" };
+        let is_dirty = match &card.run {
+            Some(run) if run.view.run.code.commit == model.git_sha => run.view.is_own_dirty() == Some(true),
+            _ => card.view.git_dirty,
+        };
+        let dirty = if is_dirty { ", with uncommitted changes" } else { "" };
         line(text, "code", &format!("{sha}{branch}{dirty}"));
+    }
+    let of_run =
+        card.run.iter().flat_map(|run| run.view.other_repositories().map(|other| (&run.view, other)));
+    for (view, (repository, code)) in of_run {
+        line(text, "code", &other_repository(view, repository, code));
     }
 }
 

@@ -9,8 +9,8 @@ use super::models::{holding, learned};
 use super::more;
 use super::trace::{Way, totals, trace_run};
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, ChangeKind, NodeId, Remark, RemarkKind, RunKind, RunRepository,
-    RunStatus, TAG_FRONT, redirections,
+    Artifact, ArtifactPath, CaptureLevel, ChangeKind, CodeState, NodeId, Remark, RemarkKind, RunKind,
+    RunRepository, RunStatus, TAG_FRONT, redirections,
 };
 use crate::ops::DiskState;
 use crate::ops::show::{Fate, RunReport};
@@ -124,19 +124,10 @@ fn code_lines(view: &RunView, text: &mut String) {
     if let Some(reason) = &code.unreadable {
         let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
     }
-    for repository in &view.repositories {
-        if let Some(code) = &repository.code {
-            let state = match code.label() {
-                Some(label) => label,
-                None => code.without_commit().to_owned(),
-            };
-            let branch =
-                code.branch.as_deref().map_or_else(String::new, |branch| format!(", branch {branch}"));
-            let line = format!("{state}{branch}, of {}", repository_name(repository));
-            let _ = writeln!(text, "  code     {}", one_line(&line));
-            if let Some(reason) = &code.unreadable {
-                let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
-            }
+    for (repository, code) in view.other_repositories() {
+        let _ = writeln!(text, "  code     {}", other_repository(view, repository, code));
+        if let Some(reason) = &code.unreadable {
+            let _ = writeln!(text, "  code     not fully known: {}", one_line(reason));
         }
     }
 }
@@ -177,6 +168,13 @@ fn other_runs(report: &RunReport, text: &mut String) {
             trace_run(other, &way, text);
         }
     }
+}
+
+/// Returns the commit of another repository that a run read files of, and which that is.
+pub(crate) fn other_repository(view: &RunView, repository: &RunRepository, code: &CodeState) -> String {
+    let state = view.label_of(repository).unwrap_or_else(|| code.without_commit().to_owned());
+    let branch = code.branch.as_deref().map_or_else(String::new, |branch| format!(", branch {branch}"));
+    one_line(&format!("{state}{branch}, of {}", repository_name(repository)))
 }
 
 /// Names a repository by the root of its work tree.
@@ -261,16 +259,39 @@ pub(crate) fn status(head: &RunHead) -> &'static str {
     head.status().as_str()
 }
 
-/// Returns the short SHA and how many files differed from it.
+/// Returns the short SHA and how many files differed from it; and likewise of another repository that the run read files of, one in
+/// which these differed if there is any.
 pub(crate) fn code_words(head: &RunHead) -> Option<String> {
-    let code = &head.view.run.code;
-    let label = one_line(&head.view.code_label()?);
-    let changed = (code.changed.len() + head.view.changed_meanwhile.len()) as u64;
-    Some(match head.view.is_dirty() {
+    let view = &head.view;
+    let changed = (view.run.code.changed.len() + view.changed_meanwhile.len()) as u64;
+    let own = view.code_label().map(|label| match view.is_own_dirty() {
         Some(true) => format!("{label} ({})", counted(changed, "file", "files")),
         Some(false) => label,
         None => format!("{label} (changes not known)"),
-    })
+    });
+    let is_dirty = |repository: &RunRepository| view.is_dirty_in(repository) == Some(true);
+    let others = || view.other_repositories().map(|(repository, _)| repository);
+    let named = others().find(|repository| is_dirty(repository)).or_else(|| others().next());
+    let other = named.and_then(|repository| {
+        let label = view.label_of(repository)?;
+        let name = repository.root.as_ref().map_or_else(|| "around".to_owned(), name_of);
+        let more = match others().count() - 1 {
+            0 => String::new(),
+            more => format!(" + {more} more"),
+        };
+        Some(format!("{name} {label}{more}"))
+    });
+    let words = match (own, other) {
+        (Some(own), Some(other)) => format!("{own} + {other}"),
+        (own, other) => own.or(other)?,
+    };
+    Some(one_line(&words))
+}
+
+/// Returns the last part of the path of a repository.
+fn name_of(root: &ArtifactPath) -> String {
+    let path = root.to_string();
+    path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(&path).to_owned()
 }
 
 /// Writes how completely a run was observed, where that was not all, and what else is remarked on its record.

@@ -368,7 +368,7 @@ impl Rows<'_> {
             Fact::ParametersSaid(said) => runs::parameters(said.run, "run", &said.parameters, put),
             Fact::Remarked(remarks) => runs::remarks(remarks, put),
             Fact::RunTagged(said) => models::tags(said.run, "run", said.at, &said.tags, put),
-            Fact::RepositoryRead(repository) => runs::repository(repository, put),
+            Fact::RepositoryRead(repository) => runs::repository(self.source, repository, put),
             Fact::ModelRegistered(model) => {
                 models::tags(model.id, "model", model.as_of(), &model.tags, put)?;
                 model.points().try_for_each(|point| put(Table::Metrics, runs::point(&point, "model")))?;

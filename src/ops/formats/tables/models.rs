@@ -40,7 +40,7 @@ pub(super) fn files(snapshot: &Snapshot, model: &ModelVersion, put: &mut Put<'_>
             Cell::maybe(model.model_type.as_ref()),
             Cell::maybe(model.base_model.as_ref()),
             Cell::maybe(model.git_sha.as_ref()),
-            Cell::Truth(model.git_sha.as_ref().map(|_| git_dirty)),
+            Cell::Truth((model.git_sha.is_some() || git_dirty).then_some(git_dirty)),
             Cell::maybe(model.branch.as_ref()),
             Cell::maybe(notes),
             Cell::maybe(model.training_config.as_ref()),

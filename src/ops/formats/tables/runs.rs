@@ -10,6 +10,7 @@ use crate::model::{
     Step, Timestamp, percent_encoded,
 };
 use crate::ops::formats::{Source, file_urn};
+use crate::query::run_view;
 
 /// Gives the row of a run as it is now.
 pub(super) fn run(source: &Source<'_>, id: NodeId, put: &mut Put<'_>) -> Result<()> {
@@ -104,15 +105,17 @@ pub(super) fn remarks(remarks: &Remarks, put: &mut Put<'_>) -> Result<()> {
 }
 
 /// Gives the row of a repository; that of the run's own code state stands with the run.
-pub(super) fn repository(repository: &RunRepository, put: &mut Put<'_>) -> Result<()> {
+pub(super) fn repository(source: &Source<'_>, repository: &RunRepository, put: &mut Put<'_>) -> Result<()> {
     let Some(code) = &repository.code else { return Ok(()) };
+    let number = source.snapshot.run_no(repository.run)?;
+    let view = number.map_or(Ok(None), |number| run_view(source.snapshot, number))?;
     let row = vec![
         Cell::text(repository.run),
         Cell::at(repository.at),
         Cell::maybe(repository.root.as_ref()),
         Cell::maybe(code.commit.as_ref()),
         Cell::maybe(code.branch.as_ref()),
-        Cell::Truth(code.is_dirty()),
+        Cell::Truth(view.and_then(|view| view.is_dirty_in(repository))),
     ];
     put(Table::Repositories, row)
 }
