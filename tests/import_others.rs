@@ -223,8 +223,17 @@ elif act == "back":
     client.set_registered_model_alias("net", "champion", "2")
     client.update_model_version("net", "2", description="")
     client.set_tag(client.get_model_version("net", "1").run_id, "side", "left")
-else:
+elif act == "end":
     client.update_run(client.get_model_version("net", "1").run_id, name="renamed")
+    client.delete_tag(client.get_model_version("net", "1").run_id, "side")
+    client.delete_run(client.get_model_version("net", "2").run_id)
+    new = client.create_run(client.get_experiment_by_name("e").experiment_id, run_name="mistake")
+    client.set_terminated(new.info.run_id)
+    client.delete_run(new.info.run_id)
+elif act == "again":
+    client.restore_run(client.get_model_version("net", "2").run_id)
+    client.update_run(client.get_model_version("net", "1").run_id, name="r1")
+else:
     client.delete_model_version("net", "2")
 "#;
 
@@ -278,11 +287,28 @@ fn check_went_on(python: &Path, uri: &str, place: &Place, name: &str) {
     assert_eq!(run()["tags"]["side"], "left");
     assert_eq!(import().stdout, "2 runs, 0 new\n");
 
-    // What no fact can change is named.
+    // A run keeps its name, and its tags say what it is called there and that it is deleted.
     go("end");
+    let deleted = || place.json(&["show", "r2"])["tags"]["mlflow.lifecycle_stage"].clone();
+    let answer = import();
+    let expected = "1 run, 0 new, 2 changes of what was known, 1 deleted there and not taken over\n";
+    assert_eq!((answer.code, &*answer.stdout), (0, expected), "{answer:?}");
+    assert_eq!((&run()["tags"]["mlflow.runName"], &run()["tags"]["side"]), (&json!("renamed"), &Value::Null));
+    assert_eq!(deleted(), "deleted");
+    let answer = import();
+    assert_eq!((answer.code, &*answer.stdout), (0, "1 run, 0 new, 1 deleted there and not taken over\n"));
+    for (filter, count) in [("tag.side = left", 1), ("tag.mlflow.lifecycle_stage = deleted", 1)] {
+        let found = place.json(&["log", "-w", filter]);
+        assert_eq!(found["runs"].as_array().unwrap().len(), count, "{filter}: {found}");
+    }
+    go("again");
+    assert!(import().stdout.starts_with("2 runs, 0 new, 2 changes of what was known"));
+    assert_eq!((&run()["tags"]["mlflow.runName"], deleted()), (&Value::Null, Value::Null));
+
+    // What somebody has to decide is named.
+    go("gone");
     let answer = import();
     assert_eq!(answer.code, 1, "{answer:?}");
-    assert!(answer.stdout.contains("is called `renamed` there now, and stays `r1` here\n"), "{answer:?}");
     assert!(answer.stdout.contains("net@2.0.0 is not there any more"), "{answer:?}");
     assert_eq!(place.run(&["verify"]).code, 0);
 }
@@ -322,15 +348,9 @@ fn what_is_damaged_is_named_and_the_rest_taken() {
     );
     let answer = place.run(&["import", "--format", "mlflow", "mlruns"]);
     assert_eq!(answer.code, 1);
-    assert!(answer.stdout.starts_with("1 run, 1 new, 1 new metric point, 1 new file\n"), "{answer:#?}");
-    for line in [
-        "line 2 is no point of a metric",
-        "it is empty",
-        "is inf",
-        "it is no UTF-8",
-        "is no YAML",
-        "is deleted",
-    ] {
+    let counts = "1 run, 1 new, 1 new metric point, 1 new file, 1 deleted there and not taken over\n";
+    assert!(answer.stdout.starts_with(counts), "{answer:#?}");
+    for line in ["line 2 is no point of a metric", "it is empty", "is inf", "it is no UTF-8", "is no YAML"] {
         assert!(answer.stdout.contains(line), "{line}: {answer:#?}");
     }
     assert!(!answer.stdout.contains('\u{1b}'));

@@ -46,6 +46,9 @@ pub struct Run {
 }
 
 impl Run {
+    /// What a run says that recorded it which was taken over from MLflow.
+    pub const RECORDED_BY_MLFLOW: &str = "mlflow";
+
     /// Names a run that this program records and of which nothing else is known.
     pub fn new(
         id: NodeId,

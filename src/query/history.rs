@@ -409,7 +409,7 @@ fn evidence_of(edges: &[Edge], artifact: Option<ArtifactNo>) -> Option<Evidence>
 
 /// Returns the tags of a run by name: what it was told as parameters `tag.NAME`, by the library or on the command line, and what
 /// it was given since, as when it was taken over from another tracker. Of one name that which was given counts, and of that the
-/// last.
+/// last. MLflow tells all tags of a run whenever it is asked: what it does not name any more was taken away there.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -419,7 +419,10 @@ pub fn run_tags(snapshot: &Snapshot, number: RunNo, run: &Run) -> Result<BTreeMa
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(TAG_FRONT)?.to_owned(), value.clone())));
     let mut tags: BTreeMap<String, String> = told.collect();
-    tags.extend(snapshot.run_tags(number)?.into_iter().flat_map(|given| given.tags));
+    let given = snapshot.run_tags(number)?;
+    let are_whole = run.recorder == Run::RECORDED_BY_MLFLOW;
+    let until = if are_whole { given.len().saturating_sub(1) } else { 0 };
+    tags.extend(given.into_iter().skip(until).flat_map(|given| given.tags));
     Ok(tags)
 }
 

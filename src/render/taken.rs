@@ -18,6 +18,7 @@ pub fn text(report: &TakenOver) -> String {
         (report.files, "new file", "new files"),
         (report.models, "new model version", "new model versions"),
         (report.changes, "change of what was known", "changes of what was known"),
+        (report.deleted, "deleted there and not taken over", "deleted there and not taken over"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {}", counted(count, one, many));
@@ -47,6 +48,7 @@ pub fn json(report: &TakenOver) -> Value {
         "new_files": report.files,
         "new_models": report.models,
         "changes": report.changes,
+        "deleted": report.deleted,
         "called": report.called,
         "left_out": report.left_out,
         "left_out_more": report.left_out_more,

@@ -3,6 +3,7 @@
 //! | MLflow | here |
 //! |---|---|
 //! | run, its parameters, tags, status | a run of kind import, the same; the experiment's name is the tag `mlflow.experiment` |
+//! | a run that is called otherwise now, or is deleted now | the tags `mlflow.runName`, `mlflow.lifecycle_stage` |
 //! | `mlflow.source.git.commit`, `.branch` | the run's code |
 //! | `mlflow.parentRunId`, or else the recorded run that was observed to write the run's files | the run that this one is a part of |
 //! | metric points | the same; what is not finite is left out, and said |
@@ -19,7 +20,7 @@ use crate::capture::secrets::masked_word;
 use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Metric, MetricValue, NodeId, RunStatus, Timestamp, percent_decoded,
+    Artifact, ArtifactPath, Metric, MetricValue, NodeId, Run, RunStatus, Timestamp, percent_decoded,
     percent_encoded,
 };
 use crate::ops::taken::{TakenOver, TakenRun, Taking, database, files, files_below};
@@ -136,10 +137,10 @@ pub fn import_mlflow(
         Ok(())
     })?;
     let mut report = std::mem::take(&mut taking.report);
-    let mut runs = Vec::new();
+    let (mut runs, mut deleted) = (Vec::new(), Vec::new());
     store.runs(&mut report, &mut |run, report| {
         if run.is_deleted {
-            report.leave_out(format!("run {} is deleted in MLflow", run.uuid));
+            deleted.push(run);
         } else if run.start_ms.is_none() {
             report.leave_out(format!("run {} has no start", run.uuid));
         } else {
@@ -150,6 +151,13 @@ pub fn import_mlflow(
     runs.sort_by(|a, b| (a.start_ms, &a.uuid).cmp(&(b.start_ms, &b.uuid)));
     let logged = store.logged(&mut report)?;
     taking.report = report;
+    for run in deleted {
+        let (started_at, tag) =
+            (moment(run.start_ms.unwrap_or_default()), ("mlflow.lifecycle_stage", "deleted"));
+        if !taking.deleted(&run.uuid, started_at, tag)? {
+            taking.report.deleted += 1;
+        }
+    }
     let mut logged = Logged::of(logged);
     for run in &runs {
         let metrics = take_run(&mut taking, store.as_mut(), run, &logged)?;
@@ -233,6 +241,9 @@ fn open(place: &Path) -> Result<Box<dyn MlStore>> {
     Ok(Box::new(database::Store::open(place)?))
 }
 
+/// The tag that MLflow keeps a run's name in.
+const RUN_NAME: &str = "mlflow.runName";
+
 /// Turns MLflow's milliseconds into a moment.
 pub(super) fn moment(millis: i64) -> Timestamp {
     Timestamp::from_micros(millis.saturating_mul(1_000))
@@ -263,14 +274,14 @@ fn take_run(
     let tag = |name: &str| run.tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let commit = tag("mlflow.source.git.commit");
     let mut tags: Vec<(String, String)> =
-        run.tags.iter().filter(|(key, _)| key != "mlflow.runName").cloned().collect();
+        run.tags.iter().filter(|(key, _)| key != RUN_NAME).cloned().collect();
     for (key, value) in [("mlflow.experiment", &run.experiment), ("mlflow.user", &run.user)] {
         if !value.is_empty() && !tags.iter().any(|(known, _)| known == key) {
             tags.push((key.to_owned(), value.clone()));
         }
     }
     tags.sort();
-    let name = Some(run.name.clone()).filter(|name| !name.is_empty()).or_else(|| tag("mlflow.runName"));
+    let name = Some(run.name.clone()).filter(|name| !name.is_empty()).or_else(|| tag(RUN_NAME));
     let mut report = std::mem::take(&mut taking.report);
     let mut generated = artifacts(taking.workspace(), run, &mut report);
     for model in logged.of_run(&run.uuid) {
@@ -302,7 +313,8 @@ fn take_run(
     let taken = taking.run(TakenRun {
         key: run.uuid.clone(),
         name: name.unwrap_or_else(|| run.uuid.clone()),
-        recorder: "mlflow".to_owned(),
+        name_tag: Some(RUN_NAME),
+        recorder: Run::RECORDED_BY_MLFLOW.to_owned(),
         status: status_of(&run.status),
         started_at,
         ended_at: run.end_ms.map(moment),

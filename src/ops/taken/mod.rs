@@ -45,6 +45,8 @@ pub struct TakenOver {
     pub models: u64,
     /// What had changed there of runs and model versions that were recorded here.
     pub changes: u64,
+    /// Runs that are deleted there, and were not taken over.
+    pub deleted: u64,
     /// Models that are not called here as they were there: how each is called, by its name there.
     pub called: BTreeMap<String, String>,
     /// What was left out, and why, one line each.
@@ -78,6 +80,8 @@ pub(super) struct TakenRun {
     /// Its key there.
     pub key: String,
     pub name: String,
+    /// The tag that says what it is called there, where its name may change.
+    pub name_tag: Option<&'static str>,
     /// The program that recorded it.
     pub recorder: String,
     pub status: Option<RunStatus>,
@@ -216,6 +220,17 @@ impl<'a> Taking<'a> {
                 self.put(&Fact::RunOutcome(outcome))?;
             }
         }
+        // Its name here is that of its first import; what it is called there now is a tag.
+        let name_here = match number {
+            Some(number) => snapshot.run(number)?.map(|known| known.name),
+            None => None,
+        };
+        if let Some(tag) = taken.name_tag
+            && name_here.is_some_and(|name| name != taken.name)
+        {
+            taken.tags.push((tag.to_owned(), taken.name.clone()));
+            taken.tags.sort();
+        }
         if !taken.tags.is_empty() {
             let said = number.map_or(Ok(Vec::new()), |number| snapshot.run_tags(number))?;
             let tags = masked(&taken.tags);
@@ -246,25 +261,36 @@ impl<'a> Taking<'a> {
             let said = said.iter().flat_map(|said| &said.parameters);
             !known.parameters.iter().chain(said).any(|one| one == parameter)
         });
-        let tags = number.map_or(Ok(Vec::new()), |number| snapshot.run_tags(number))?;
-        let tags: BTreeSet<&str> = tags.iter().flat_map(|said| &said.tags).map(|(name, _)| &**name).collect();
-        let gone = tags.into_iter().filter(|name| !taken.tags.iter().any(|(tag, _)| tag == name));
-        let gone: Vec<String> = gone.map(str::to_owned).collect();
-        let key = taken.key.escape_debug().to_string();
-        if known.name != taken.name {
+        if known.name != taken.name && taken.name_tag.is_none() {
+            let key = taken.key.escape_debug();
             let (there, here) = (taken.name.escape_debug(), known.name.escape_debug());
             self.report
                 .leave_out(format!("run {key} is called `{there}` there now, and stays `{here}` here"));
-        }
-        for name in gone {
-            let name = name.escape_debug();
-            self.report.leave_out(format!("run {key} has no tag {name} there any more, and keeps it here"));
         }
         if parameters.is_empty() {
             return Ok(());
         }
         let at = self.moment_of_change();
         self.put_change(&Fact::ParametersSaid(SaidParameters { run: known.id, at, parameters }))
+    }
+
+    /// Records that a run which was taken over before was deleted since, by a tag; false for one that was not taken over.
+    pub fn deleted(&mut self, key: &str, started_at: Timestamp, tag: (&str, &str)) -> Result<bool> {
+        let snapshot = &self.view.snapshot;
+        let id = derived_id("run", key, started_at);
+        let Some(number) = snapshot.run_no(id)? else { return Ok(false) };
+        if snapshot.run(number)?.is_none() {
+            return Ok(false);
+        }
+        let mut tags = snapshot.run_tags(number)?.pop().map(|said| said.tags).unwrap_or_default();
+        let tag = (tag.0.to_owned(), tag.1.to_owned());
+        if !tags.contains(&tag) {
+            tags.push(tag);
+            tags.sort();
+            let at = self.moment_of_change();
+            self.put_change(&Fact::RunTagged(RunTags { run: id, at, tags }))?;
+        }
+        Ok(true)
     }
 
     fn started(&mut self, id: NodeId, taken: &TakenRun) -> Result<Run> {

@@ -259,6 +259,7 @@ pub(super) fn import_others() -> Value {
         ("new_files", count()),
         ("new_models", count()),
         ("changes", count()),
+        ("deleted", count()),
         ("called", by_name(text())),
         ("left_out", list(text())),
         ("left_out_more", count()),
