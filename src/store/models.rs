@@ -159,7 +159,7 @@ impl Snapshot {
         // Older programs did not write down the name of what they changed; there is hardly anything of theirs.
         let mut nameless = Vec::new();
         if !name.is_empty() {
-            self.promotion_rows("", |order, id| {
+            self.promotion_rows("", None, Order::Falling, |order, id| {
                 nameless.push((order, id));
                 Ok(GO_ON)
             })?;
@@ -169,8 +169,47 @@ impl Snapshot {
             let counts = self.is_promotion(name, order, id)?;
             if counts { visit(order, id) } else { Ok(ControlFlow::Continue(())) }
         };
-        let flow = self.promotion_rows(name, |order, id| {
+        let flow = self.promotion_rows(name, None, Order::Falling, |order, id| {
             while let Some(row) = nameless.pop_if(|row| *row > (order, id)) {
+                let flow = tell(row)?;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+            }
+            tell((order, id))
+        })?;
+        if flow.is_break() {
+            return Ok(flow);
+        }
+        while let Some(row) = nameless.pop() {
+            let flow = tell(row)?;
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Calls `visit` with the statements after `after` that put a version of a model into production, the first first, until it breaks.
+    pub fn promotions_after<B>(
+        &self,
+        name: &str,
+        after: ChangeOrder,
+        mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        let mut nameless = Vec::new();
+        if !name.is_empty() {
+            self.promotion_rows("", Some(after), Order::Falling, |order, id| {
+                nameless.push((order, id));
+                Ok(GO_ON)
+            })?;
+        }
+        let mut tell = |(order, id): (ChangeOrder, NodeId)| {
+            let counts = self.is_promotion(name, order, id)?;
+            if counts { visit(order, id) } else { Ok(ControlFlow::Continue(())) }
+        };
+        let flow = self.promotion_rows(name, Some(after), Order::Rising, |order, id| {
+            while let Some(row) = nameless.pop_if(|row| *row < (order, id)) {
                 let flow = tell(row)?;
                 if flow.is_break() {
                     return Ok(flow);
@@ -193,12 +232,17 @@ impl Snapshot {
     fn promotion_rows<B>(
         &self,
         name: &str,
+        after: Option<ChangeOrder>,
+        order: Order,
         mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        let first = [name.as_bytes(), &[0]].concat();
+        let front = [name.as_bytes(), &[0]].concat();
         let end = [name.as_bytes(), &[1]].concat();
-        self.model_promotions.scan_names_between(&first, &end, Order::Falling, |place, _| {
-            let row = place.get(first.len()..).filter(|row| row.len() == 32);
+        let first = after.map_or_else(Vec::new, |(at, digest)| {
+            [&time_bytes(at.micros())[..], &digest, &[0xff; 17]].concat()
+        });
+        self.model_promotions.scan_names_between(&[&front[..], &first].concat(), &end, order, |place, _| {
+            let row = place.get(front.len()..).filter(|row| row.len() == 32);
             let row = row.ok_or_else(|| damaged("promotion"))?;
             let order = (Timestamp::from_micros(time_of(row)), digest_of(&row[8..]));
             visit(order, node_of(&row[16..]))

@@ -278,21 +278,15 @@ fn is_promotion(
 
 /// Returns when a version that was put into production by the statement `staged` left it for another.
 fn displaced_at(snapshot: &Snapshot, model: &ModelVersion, staged: ChangeOrder) -> Result<Option<Timestamp>> {
-    let mut later = Vec::new();
-    let _all = snapshot.promotions(&model.name, |order, id| {
-        if order <= staged {
-            return Ok(ControlFlow::Break(()));
-        }
-        later.push((order, id));
-        Ok(ControlFlow::Continue(()))
+    let left = snapshot.promotions_after(&model.name, staged, |order, id| {
+        let other = if id == model.id { None } else { snapshot.model(id)? };
+        let is_promoted = match other {
+            Some(other) => is_promotion(snapshot, &other, &changes_of(snapshot, &other)?, order)?,
+            None => false,
+        };
+        Ok(if is_promoted { ControlFlow::Break(order.0) } else { ControlFlow::Continue(()) })
     })?;
-    for (order, id) in later.into_iter().rev().filter(|(_, id)| *id != model.id) {
-        let Some(other) = snapshot.model(id)? else { continue };
-        if is_promotion(snapshot, &other, &changes_of(snapshot, &other)?, order)? {
-            return Ok(Some(order.0));
-        }
-    }
-    Ok(None)
+    Ok(left.break_value())
 }
 
 /// Returns the aliases of a model that name a version, each with it: for each alias the last statement counts.

@@ -543,6 +543,18 @@ fn models(snapshot: &Snapshot) -> Vec<String> {
             })
             .unwrap();
         assert!(promotions.is_sorted_by(|a, b| a > b));
+        for (count, (after, _)) in promotions.iter().enumerate() {
+            let mut later = Vec::new();
+            snapshot
+                .promotions_after(name, *after, |order, id| {
+                    later.insert(0, (order, id));
+                    Ok(GO_ON)
+                })
+                .unwrap();
+            let is_later = |(order, _): &&_| order > after;
+            let expected: Vec<_> = promotions[..count].iter().filter(is_later).copied().collect();
+            assert_eq!(later, expected);
+        }
         said.push(format!("{name}: {promotions:?} {:?}", snapshot.aliases_of(name).unwrap()));
         said.push(format!("{:?}", snapshot.models_named(name, "1.1.0").unwrap()));
     }
