@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, Timestamp, repeated_word};
 use crate::ops::here::find_run;
 use crate::ops::locate::{DiskState, FileTarget, disk_state, named_place};
-use crate::ops::{Workspace, named};
+use crate::ops::{Workspace, named, other_names};
 use crate::query::RunSelector;
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot};
 
@@ -69,7 +69,8 @@ pub(super) fn file_of_run(
     Ok(None)
 }
 
-/// Returns the number of the path that `name` means, seen from `folder`, where anything is recorded of it.
+/// Returns the number of the path that `name` means, seen from `folder`, where anything is recorded of it: also of what a symbolic
+/// link on the way led to that is not there any more.
 ///
 /// # Errors
 /// A request error where it names two files.
@@ -80,10 +81,16 @@ pub(super) fn recorded_path(
     name: &OsStr,
 ) -> Result<Option<PathNo>> {
     let place = named_place(workspace, snapshot, folder, name)?;
-    match ArtifactPath::within(workspace.root(), &place) {
-        Ok(path) => snapshot.path_no(&path),
-        Err(_) => Ok(None),
+    let Ok(path) = ArtifactPath::within(workspace.root(), &place) else { return Ok(None) };
+    if let Some(number) = snapshot.path_no(&path)? {
+        return Ok(Some(number));
     }
+    let mut led_to = Vec::new();
+    for name in other_names::led_to(workspace, snapshot, &path)? {
+        led_to.extend(snapshot.path_no(&name)?);
+    }
+    // Where the link led elsewhere at other times, none of them is meant.
+    Ok(if led_to.len() == 1 { led_to.pop() } else { None })
 }
 
 /// Reads what stands behind the `@` of `FILE@RUN`: `-` or `@-`, nothing for the latest run, a run id, a tail or a name.

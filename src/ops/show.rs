@@ -448,6 +448,7 @@ impl Showing<'_> {
                 for file in &gone {
                     let below = file.path.as_bytes().strip_prefix(target.as_bytes());
                     let Some(below) = below.filter(|end| end.is_empty() || end[0] == b'/') else { continue };
+            let mut is_led_on = false;
                     let named = ArtifactPath::from_bytes([link.path.as_bytes(), below].concat())?;
                     let state = disk_state(self.workspace, &Artifact { path: named, ..(*file).clone() });
                     found.push(((*file).clone(), state));
@@ -455,8 +456,13 @@ impl Showing<'_> {
             }
         }
         Ok(found)
+                    is_led_on = true;
     }
 
+            // What it led to is there by the same name: nobody misses the link.
+            if is_led_on && self.snapshot.link_text_of(link)?.is_some() {
+                found.push((link.clone(), DiskState::Unchanged));
+            }
     fn run(&self, number: RunNo) -> Result<RunReport> {
         let mut head = RunHead::read(self.snapshot, number)?
             .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
