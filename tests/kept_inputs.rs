@@ -58,7 +58,7 @@ fn code_that_is_not_in_git_is_had_back_when_it_was_edited() {
     // The repetition has the code of then, and says so.
     let again = place.ok(&["rerun", &first]);
     assert!(again.stdout.contains("1 output, all with the same bytes"), "{again:?}");
-    assert!(again.stderr.contains("changed or gone in the workspace since: `train.sh`"), "{again:?}");
+    assert!(again.stderr.contains("changed or gone since: `train.sh`"), "{again:?}");
     place.ok(&["run", "--", "sh", "train.sh"]);
     assert_eq!(place.run(&["diff", &first, "@"]).code, 1);
     place.ok(&["restore", &format!("train.sh@{first}"), "--force"]);

@@ -285,6 +285,89 @@ fn what_a_run_read_of_another_repository_and_is_in_no_commit_makes_the_run_dirty
 }
 
 #[test]
+fn a_run_is_repeated_on_another_repository_as_it_was_then() {
+    let files = [
+        ("p/t.sh", "cat ../libs/lib/f ../libs/lib/own $LIB/f d > m\n"),
+        ("p/d", "data\n"),
+        ("p/.gitignore", "m\n.lineage\n"),
+        ("libs/lib/f", "1\n"),
+        ("libs/lib/unread", "1\n"),
+        ("libs/lib/.gitignore", "own\n"),
+        ("libs/lib/own", "ignored\n"),
+        ("libs/other", "beside\n"),
+    ];
+    let Some(scratch) = Scratch::new(&files, &["libs/lib", "p"]) else { return };
+    let lib = scratch.path().canonicalize().unwrap().join("libs/lib").display().to_string();
+    let variable = format!("LIB={lib}");
+    let lineage = |arguments: &[&str]| {
+        let arguments = [&[&variable, env!("CARGO_BIN_EXE_lineage")], arguments].concat();
+        let output = scratch.command("p", "env", &arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    if !scratch.run("p", "cat ../libs/other; true") {
+        return;
+    }
+    lineage(&["run", "-q", "--name", "a", "--", "sh", "t.sh"]);
+    scratch.write("libs/lib/f", "2\n");
+    lineage(&["run", "-q", "--name", "b", "--", "sh", "t.sh"]);
+    // Whatever became of it since.
+    scratch.write("libs/lib/f", "3\n");
+    scratch.write("libs/lib/own", "ignored no more\n");
+    for name in ["a", "b"] {
+        let (code, text, errors) = lineage(&["rerun", name]);
+        assert!(code == 0 && text.contains("1 output, all with the same bytes"), "{name}: {text}{errors}");
+        let words = format!("the repository at `{lib}` has moved on");
+        assert!(errors.contains(&words), "{text}{errors}");
+    }
+    assert_eq!(std::fs::read_to_string(scratch.path().join("libs/lib/f")).unwrap(), "3\n");
+    // What it read is named by what it stands for.
+    let (_, shown, _) = lineage(&["log", "--all", "-n", "1"]);
+    assert!(shown.contains(" + lib "), "{shown}");
+    let (code, status, _) = lineage(&["status"]);
+    assert!(!status.contains("lineage-rerun-"), "{code} {status}");
+    // Where a program goes there by the whole path, that is said.
+    scratch.write("p/t.sh", &format!("cat {lib}/f > m\n"));
+    scratch.commit("p");
+    lineage(&["run", "-q", "--name", "c", "--", "sh", "t.sh"]);
+    scratch.write("libs/lib/f", "4\n");
+    let (code, text, errors) = lineage(&["rerun", "c"]);
+    assert!(code == 1 && errors.contains(&format!("it read `{lib}/f` by the whole path")), "{text}{errors}");
+}
+
+#[test]
+fn where_a_commit_is_gone_a_run_is_repeated_on_the_files_that_it_read() {
+    let files = [("t.sh", "cat d > m\n"), ("d", "1\n"), (".gitignore", "m\n.lineage\n")];
+    let Some(scratch) = Scratch::new(&files, &[""]) else { return };
+    scratch.git("", &["checkout", "-q", "-b", "exp"]);
+    scratch.write("d", "2\n");
+    scratch.commit("");
+    let commit = scratch.head("");
+    if !scratch.run("", "sh t.sh") {
+        return;
+    }
+    scratch.git("", &["checkout", "-q", "main"]);
+    scratch.git("", &["merge", "-q", "--squash", "exp"]);
+    scratch.write("more", "1\n");
+    scratch.commit("");
+    let held_by = || scratch.json("", &["show", "@"])["commit_held_by"].clone();
+    assert_eq!(held_by(), "reference");
+    scratch.git("", &["branch", "-q", "-D", "exp"]);
+    assert_eq!(held_by(), "nothing");
+    assert!(scratch.lineage("", &["show", "@"]).contains("on no branch and no tag now"));
+    scratch.git("", &["reflog", "expire", "--expire=now", "--all"]);
+    scratch.git("", &["gc", "-q", "--prune=now"]);
+    assert_eq!(held_by(), "not here");
+    let output = scratch.command("", env!("CARGO_BIN_EXE_lineage"), &["rerun", "@"]);
+    let [text, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(text.contains("1 output, all with the same bytes"), "{text}{errors}");
+    assert!(
+        errors.contains(&format!("has not the commit {commit} any more: only the files that")),
+        "{errors}"
+    );
+}
+
+#[test]
 fn code_that_changed_after_a_run_began_and_before_it_was_read_makes_the_run_dirty() {
     let files = [
         ("t.sh", "echo up\nread go\nsh helper.sh\n"),

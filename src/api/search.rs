@@ -84,6 +84,8 @@ use crate::query::registry::ModelView;
 /// `declared` also what somebody said, `inferred` also what was concluded, `doubtful` also what changed while it was read, and no
 /// word also what was carried: through a file that a step read and wrote on, into what else it wrote.
 /// `code.contains(X)` asks whether the run's commit is X or was built on it.
+/// `git.dirty` is true where tracked files of the run's own repository differed from its commit, or what it read of another from
+/// that one's.
 ///
 /// # What is missing
 ///

@@ -12,8 +12,9 @@ use crate::render;
 /// Run a recorded command again, and compare every file it makes, and every metric, with those of then.
 ///
 /// It runs in a copy of the workspace: the recorded commit with the recorded patch, and what the run read besides, from
-/// kept contents or from the workspace where the bytes are still those of then. Your own files are only read:
-/// what the command would write there by its whole path is refused. The
+/// kept contents or from the workspace where the bytes are still those of then. Of another repository that it read files of and that
+/// has moved on since, a copy at its commit of then lies beside that. Where a commit is gone, the files that the run read are there,
+/// as far as they are to be had. Your own files are only read: what the command would write there by its whole path is refused. The
 /// environment is that of now, but for the few variables that are recorded. What the command prints goes to stderr. Exit code 1 where a
 /// file, a point of a metric or the exit code differs.
 #[derive(Args)]

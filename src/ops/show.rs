@@ -13,6 +13,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use crate::capture::git::hold_on;
 use crate::disk::read_regular;
 use crate::error::{Error, Result};
 use crate::filings::{SegmentView, find_segment};
@@ -34,6 +35,7 @@ use crate::query::{
 };
 use crate::store::{ArtifactNo, RunNo, Snapshot};
 
+pub use crate::capture::git::Hold;
 pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
 pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
@@ -147,6 +149,8 @@ pub struct Writer {
 pub struct RunReport {
     /// The run.
     pub head: RunHead,
+    /// What keeps its commit in the repository here; `None` where it has none, or that is not known.
+    pub hold_on_commit: Option<Hold>,
     /// Its last metrics.
     pub metrics: Vec<Metric>,
     /// Model versions that it trained.
@@ -444,25 +448,25 @@ impl Showing<'_> {
                 continue;
             };
             let Some(path) = self.snapshot.path_no(&link.path)? else { continue };
+            let mut is_led_on = false;
             for target in link_targets(self.snapshot, root, path, &place)? {
                 for file in &gone {
                     let below = file.path.as_bytes().strip_prefix(target.as_bytes());
                     let Some(below) = below.filter(|end| end.is_empty() || end[0] == b'/') else { continue };
-            let mut is_led_on = false;
                     let named = ArtifactPath::from_bytes([link.path.as_bytes(), below].concat())?;
                     let state = disk_state(self.workspace, &Artifact { path: named, ..(*file).clone() });
                     found.push(((*file).clone(), state));
+                    is_led_on = true;
                 }
             }
-        }
-        Ok(found)
-                    is_led_on = true;
-    }
-
             // What it led to is there by the same name: nobody misses the link.
             if is_led_on && self.snapshot.link_text_of(link)?.is_some() {
                 found.push((link.clone(), DiskState::Unchanged));
             }
+        }
+        Ok(found)
+    }
+
     fn run(&self, number: RunNo) -> Result<RunReport> {
         let mut head = RunHead::read(self.snapshot, number)?
             .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
@@ -515,6 +519,7 @@ impl Showing<'_> {
             query::own_parts(self.snapshot, head.view.run.id, self.request.runs_max)?;
         parts.iter_mut().try_for_each(|part| self.look_alive(part))?;
         Ok(RunReport {
+            hold_on_commit: self.hold_on_commit(&head),
             parts,
             parts_total,
             models: self.trained_by(head.view.run.id)?,
@@ -533,6 +538,16 @@ impl Showing<'_> {
             outputs,
             head,
         })
+    }
+
+    /// Says what keeps the commit of a run. A repository that cannot be read is no reason not to show the rest.
+    fn hold_on_commit(&self, head: &RunHead) -> Option<Hold> {
+        let root = self.workspace.root();
+        let place = match head.view.own_root() {
+            Some(path) => path.on_disk(root)?,
+            None => root.to_owned(),
+        };
+        hold_on(&place, head.view.run.code.commit.as_deref()?).ok()?
     }
 
     fn segment(&self, target: FileTarget, chunk: &str) -> Result<SegmentReport> {

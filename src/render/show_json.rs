@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Stream, Timestamp};
 use crate::ops::DiskState;
 use crate::ops::show::{
-    Fate, FileReport, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport, RunReport,
-    SegmentReport, Shown, Writer,
+    Fate, FileReport, Hold, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport,
+    RunReport, SegmentReport, Shown, Writer,
 };
 use crate::query::registry::ModelView;
 use crate::query::{
@@ -170,6 +170,12 @@ fn learned_json(learned: &[LearnedModel]) -> Value {
 
 fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     document.insert("run".to_owned(), run_head_json(&report.head));
+    let hold = report.hold_on_commit.map(|hold| match hold {
+        Hold::Reference => "reference",
+        Hold::Nothing => "nothing",
+        Hold::NotHere => "not here",
+    });
+    document.insert("commit_held_by".to_owned(), json!(hold));
     document.insert("parts".to_owned(), report.parts.iter().map(run_head_json).collect());
     document.insert("parts_total".to_owned(), json!(report.parts_total));
     document.insert("models".to_owned(), report.models.iter().map(model_json).collect());

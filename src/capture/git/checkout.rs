@@ -17,9 +17,7 @@ use crate::error::{Error, Result};
 pub fn check_out(root: &Path, commit: &str, branch: Option<&str>, folder: &Path) -> Result<()> {
     let shown = folder.display();
     let failed = |output: Output| {
-        Error::request(format!("cannot check out commit {commit} in `{shown}`"))
-            .because(words_of(&output))
-            .hint("`git cat-file -t COMMIT` says whether the repository still has it")
+        Error::request(format!("cannot check out commit {commit} in `{shown}`")).because(words_of(&output))
     };
     let mut clone = git(root);
     clone.args(["clone", "--quiet", "--shared", "--no-checkout", "--no-tags", "--"]).arg(root).arg(folder);

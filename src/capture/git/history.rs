@@ -188,6 +188,63 @@ pub fn are_here(root: &Path, shas: &[&str]) -> Result<Vec<Option<bool>>> {
     Ok(shas.iter().map(is_here).collect())
 }
 
+/// What keeps a commit in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// `HEAD`, a branch, a tag or another reference leads to it.
+    Reference,
+    /// None does: it is there until git clears away what nobody leads to.
+    Nothing,
+    /// It is not there.
+    NotHere,
+}
+
+/// Clocks of those who commit differ by less than this, mostly.
+const CLOCKS_SECONDS: i64 = 24 * 60 * 60;
+/// Where no reference seems to lead to a commit, so many commits are looked at, whatever their times say.
+const COMMITS_MAX: usize = 200_000;
+
+/// Says what keeps the commit with this full id; `None` where that cannot be known: there is no repository, or too long or damaged a
+/// history.
+///
+/// Cost: mostly that of the commits which were made after it.
+///
+/// # Errors
+/// An id that is not hexadecimal, and a repository that cannot be read.
+pub fn hold_on(root: &Path, sha: &str) -> Result<Option<Hold>> {
+    use gix::revision::walk::Sorting;
+    let Some(repo) = open(root)? else { return Ok(None) };
+    let Some(wanted) = commit_id(&repo, sha)? else { return Ok(Some(Hold::NotHere)) };
+    let failed = |cause: &dyn std::fmt::Display| cannot(&repo, "its references", cause.to_string());
+    let references = repo.references().map_err(|cause| failed(&cause))?;
+    let mut tips: Vec<ObjectId> = repo.head_id().ok().map(|id| id.detach()).into_iter().collect();
+    for reference in references.all().map_err(|cause| failed(&cause))?.flatten() {
+        let mut reference = reference;
+        // What a tag names may be no commit.
+        let id = reference.peel_to_id().ok().map(|id| id.detach());
+        tips.extend(id.filter(|id| repo.find_commit(*id).is_ok()));
+    }
+    if tips.contains(&wanted) {
+        return Ok(Some(Hold::Reference));
+    }
+    let made_at = repo.find_commit(wanted).ok().and_then(|commit| Some(commit.time().ok()?.seconds));
+    let newer = Sorting::ByCommitTimeCutoff {
+        order: gix::traverse::commit::simple::CommitTimeOrder::NewestFirst,
+        seconds: made_at.unwrap_or(0).saturating_sub(CLOCKS_SECONDS),
+    };
+    for sorting in [newer, Sorting::BreadthFirst] {
+        let walk = repo.rev_walk(tips.clone()).sorting(sorting).all();
+        for (count, commit) in walk.map_err(|cause| cannot(&repo, "the history", cause))?.enumerate() {
+            match commit {
+                Ok(commit) if commit.id == wanted => return Ok(Some(Hold::Reference)),
+                Ok(_) if count < COMMITS_MAX => {}
+                Ok(_) | Err(_) => return Ok(None),
+            }
+        }
+    }
+    Ok(Some(Hold::Nothing))
+}
+
 /// Finds the commit with a full or abbreviated id; `None` when there is no such commit here.
 fn commit_id(repo: &gix::Repository, sha: &str) -> Result<Option<ObjectId>> {
     let wrong =

@@ -29,7 +29,7 @@ use crate::error::Result;
 
 pub use checkout::{apply_patch, check_out};
 pub use commit_tree::{CommitTree, InGit};
-pub use history::{BuiltOn, are_here, changed_between};
+pub use history::{BuiltOn, Hold, are_here, changed_between, hold_on};
 pub use ignored::Ignored;
 pub use open::{is_same_in_another_work_tree, witnesses, work_tree_root};
 

@@ -7,18 +7,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::needs::{Needs, lies_at};
-use super::{Original, beside};
+use super::{Original, beside, others};
 use crate::capture::git;
 use crate::content::NotCopied;
 use crate::disk::{LockFile, Locked, open_regular};
 use crate::error::{Error, Result};
 use crate::model::{Artifact, ArtifactPath, CodeState, Digest, LinkText, NodeId, RunRepository};
 use crate::ops::Workspace;
+use crate::ops::committed::Commits;
+use crate::ops::run::CopiedTree;
+use crate::store::Snapshot;
 
 /// A folder that stands for the workspace.
 pub(super) struct Filled {
     /// What stands for the workspace's root.
     pub root: PathBuf,
+    /// What stands for the work trees of other repositories.
+    pub others: Vec<CopiedTree>,
     /// What is not as it was then, one line each.
     pub notes: Vec<String>,
 }
@@ -118,28 +123,41 @@ const LOCKED_BY_THEN: Duration = Duration::from_secs(10);
 /// A request error where something of it is missing, unless it may be incomplete.
 pub(super) fn fill(
     workspace: &Workspace,
+    snapshot: &Snapshot,
     original: &Original,
     folder: &Path,
     incomplete: bool,
 ) -> Result<Filled> {
     let mut notes = Vec::new();
     let needs = Needs::of(original);
-    let folder = &beside::link(workspace, &needs, folder)
+    let moved_on = others::moved_on(workspace, original, &needs);
+    let copied: Vec<PathBuf> = moved_on.iter().map(|(there, _)| there.clone()).collect();
+    let beside = beside::link(workspace, &needs, &copied, folder)
         .map_err(|cause| Error::request(format!("cannot fill `{}`", folder.display())).because(cause))?;
-    let root = code(workspace, original, folder, &mut notes)?;
+    let root = code(workspace, original, &beside.place, &mut notes)?;
+    others::check_out(workspace, original, &moved_on, &beside.others, &mut notes)?;
     let failed = |cause| Error::request(format!("cannot fill `{}`", root.display())).because(cause);
     fs::create_dir_all(root.join(original.folder(workspace))).map_err(failed)?;
     let digests = workspace.digests();
+    let mut source = Source { workspace, snapshot, commits: Commits::new(workspace, snapshot) };
     let (mut missing, mut kept, mut kept_outside) = (Vec::new(), Vec::new(), Vec::new());
     for artifact in needs.files.values() {
-        if artifact.path.is_inside() {
-            match bring(workspace, artifact, original.links.get(artifact), &root)? {
+        let Some(here) = artifact.path.on_disk(workspace.root()) else { continue };
+        let top = match artifact.path.is_inside() {
+            true => Some((workspace.root(), &root)),
+            false => beside
+                .others
+                .iter()
+                .find(|tree| here.starts_with(&tree.there))
+                .map(|tree| (tree.there.as_path(), &tree.copy)),
+        };
+        if let Some((there, copy)) = top {
+            match source.bring(artifact, original.links.get(artifact), (there, copy))? {
                 Brought::There | Brought::Here => {}
                 Brought::Kept => kept.push(artifact),
                 Brought::Missing => missing.push(artifact),
             }
-        } else if artifact.path.on_disk(&root).is_none_or(|place| !lies_at(digests, &place, &artifact.digest))
-        {
+        } else if !lies_at(digests, &here, &artifact.digest) {
             // A damaged copy is as good as none.
             match workspace.contents().check(&artifact.digest) {
                 Ok(Some(_)) => kept_outside.push(artifact),
@@ -154,9 +172,14 @@ pub(super) fn fill(
     let lacks = lacks.into_iter().filter(|(_, files)| !files.is_empty());
     let words: Vec<String> = lacks.map(|(how, files)| format!("{how}: {}", some_of(files))).collect();
     if !words.is_empty() && !incomplete {
+        let of_repository =
+            || missing.iter().find_map(|file| others::to_check_out(workspace, original, file));
         let hint = match kept_outside.first() {
             Some(Artifact { path, .. }) => {
                 format!("nothing was run; `lineage restore {path} --to {path}` puts back what is kept")
+            }
+            None if let Some(command) = of_repository() => {
+                format!("nothing was run; `{command}` puts the other repository at its commit of then")
             }
             None => "nothing was run; `--incomplete` runs it without them, `--here` with what lies in the workspace"
                 .to_owned(),
@@ -173,7 +196,7 @@ pub(super) fn fill(
     // What nobody read may hold anything.
     for (path, artifact) in &needs.removed {
         let brought = match artifact {
-            Some(artifact) => bring(workspace, artifact, None, &root)?,
+            Some(artifact) => source.bring(artifact, None, (workspace.root(), &root))?,
             None => Brought::Missing,
         };
         if brought == Brought::Missing && put_empty(path, &root).map_err(failed)? {
@@ -199,7 +222,7 @@ pub(super) fn fill(
             fs::create_dir_all(root.join(inside)).map_err(failed)?;
         }
     }
-    Ok(Filled { root, notes })
+    Ok(Filled { root, others: beside.others, notes })
 }
 
 /// Returns `folder`, or the innermost one above it, that the run has not made, as far as the folders say that lie in the workspace now:
@@ -282,6 +305,11 @@ fn around_root(
     // The folder keeps the name that the work tree has, which programs may look at.
     let tree = folder.join(there.file_name().unwrap_or("workspace".as_ref()));
     match code {
+        Some(CodeState { commit: Some(commit), .. }) if work_tree.is_some() && !has_commit(there, commit) => {
+            notes.push(format!(
+                "the repository has not the commit {commit} any more: only the files that the run read are there"
+            ));
+        }
         Some(code) if code.commit.is_some() && work_tree.is_some() => {
             repository_at(workspace, original, (there, code), &tree)?;
             notes.extend(not_in_patch(code));
@@ -296,8 +324,13 @@ fn around_root(
     Ok(root)
 }
 
+/// Returns true where a repository is known to have a commit.
+fn has_commit(there: &Path, commit: &str) -> bool {
+    git::are_here(there, &[commit]).is_ok_and(|are_here| are_here == [Some(true)])
+}
+
 /// Checks out the commit of a repository and applies the patch.
-fn repository_at(
+pub(super) fn repository_at(
     workspace: &Workspace,
     original: &Original,
     (there, code): (&Path, &CodeState),
@@ -314,7 +347,7 @@ fn repository_at(
     git::apply_patch(place, &patch)
 }
 
-fn not_in_patch(code: &CodeState) -> impl Iterator<Item = String> {
+pub(super) fn not_in_patch(code: &CodeState) -> impl Iterator<Item = String> {
     code.patch_omitted.iter().map(|omitted| format!("not in the recorded patch: {omitted}"))
 }
 
@@ -331,61 +364,87 @@ enum Brought {
     Missing,
 }
 
-/// Puts a file into the copy, unless it lies there already; a symbolic link with its text.
-fn bring(
-    workspace: &Workspace,
-    artifact: &Artifact,
-    link: Option<&LinkText>,
-    root: &Path,
-) -> Result<Brought> {
-    let (Some(place), Some(here)) = (artifact.path.on_disk(root), artifact.path.on_disk(workspace.root()))
-    else {
-        return Ok(Brought::Missing);
-    };
-    let digests = workspace.digests();
-    if lies_at(digests, &place, &artifact.digest) {
-        return Ok(Brought::There);
-    }
-    let failed =
-        |cause| Error::request(format!("cannot bring `{}` into the copy", artifact.path)).because(cause);
-    let above = place.parent().unwrap_or(root);
-    // A link in the commit may lead anywhere; nothing is written behind it.
-    if !is_below(above, root) {
-        return Ok(Brought::Missing);
-    }
-    fs::create_dir_all(above).map_err(failed)?;
-    if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
-        fs::remove_file(&place).map_err(failed)?;
-    }
-    if let Some(text) = link {
-        std::os::unix::fs::symlink(text.to_path(), &place).map_err(failed)?;
-        return Ok(Brought::Kept);
-    }
-    let mut file = fs::File::create_new(&place).map_err(failed)?;
-    match workspace.contents().copy(&artifact.digest, &mut file) {
-        Ok(Some(_)) => {
-            let is_executed = workspace.contents().access(&artifact.digest).is_executed();
-            if is_executed || is_program(&place).map_err(failed)? {
-                make_executable(&place).map_err(failed)?;
-            }
+/// What files are brought from into the copy.
+struct Source<'a> {
+    workspace: &'a Workspace,
+    snapshot: &'a Snapshot,
+    commits: Commits<'a>,
+}
+
+impl Source<'_> {
+    /// Puts a file of the folder `there` into that which stands for it, unless it lies there already; a symbolic link with its text.
+    fn bring(
+        &mut self,
+        artifact: &Artifact,
+        link: Option<&LinkText>,
+        (there, copy): (&Path, &Path),
+    ) -> Result<Brought> {
+        let here = artifact.path.on_disk(self.workspace.root());
+        let inside = here.as_ref().and_then(|here| here.strip_prefix(there).ok());
+        let (Some(here), Some(inside)) = (&here, inside) else { return Ok(Brought::Missing) };
+        let place = copy.join(inside);
+        let digests = self.workspace.digests();
+        if lies_at(digests, &place, &artifact.digest) {
+            return Ok(Brought::There);
+        }
+        let failed =
+            |cause| Error::request(format!("cannot bring `{}` into the copy", artifact.path)).because(cause);
+        let above = place.parent().unwrap_or(copy);
+        // A link in the commit may lead anywhere; nothing is written behind it.
+        if !is_below(above, copy) {
+            return Ok(Brought::Missing);
+        }
+        fs::create_dir_all(above).map_err(failed)?;
+        if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
+            fs::remove_file(&place).map_err(failed)?;
+        }
+        if let Some(text) = link {
+            std::os::unix::fs::symlink(text.to_path(), &place).map_err(failed)?;
             return Ok(Brought::Kept);
         }
-        // A damaged copy is as good as none.
-        Ok(None) | Err(NotCopied::Kept(_)) => fs::remove_file(&place).map_err(failed)?,
-        Err(NotCopied::Target(cause)) => return Err(failed(cause)),
+        let mut file = fs::File::create_new(&place).map_err(failed)?;
+        let contents = self.workspace.contents();
+        match contents.copy(&artifact.digest, &mut file) {
+            Ok(Some(_)) => {
+                let is_executed = contents.access(&artifact.digest).is_executed();
+                if is_executed || is_program(&place).map_err(failed)? {
+                    make_executable(&place).map_err(failed)?;
+                }
+                return Ok(Brought::Kept);
+            }
+            // A damaged copy is as good as none.
+            Ok(None) | Err(NotCopied::Kept(_)) => fs::remove_file(&place).map_err(failed)?,
+            Err(NotCopied::Target(cause)) => return Err(failed(cause)),
+        }
+        if !lies_at(digests, here, &artifact.digest) {
+            return self.bring_committed(artifact, &place);
+        }
+        if let Ok(target) = fs::read_link(here)
+            && Digest::of(target.as_os_str().as_encoded_bytes()) == artifact.digest
+        {
+            std::os::unix::fs::symlink(target, &place).map_err(failed)?;
+            return Ok(Brought::Here);
+        }
+        fs::copy(here, &place).map_err(failed)?;
+        // It may have changed while it was copied.
+        Ok(if lies_at(digests, &place, &artifact.digest) { Brought::Here } else { Brought::Missing })
     }
-    if !lies_at(digests, &here, &artifact.digest) {
-        return Ok(Brought::Missing);
+
+    /// Puts a file into the copy that another commit has, where that of the run is gone.
+    fn bring_committed(&mut self, artifact: &Artifact, place: &Path) -> Result<Brought> {
+        let path = self.snapshot.path_no(&artifact.path)?;
+        let number = path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, &artifact.digest))?;
+        let Some(committed) = number.map_or(Ok(None), |number| self.commits.find(number))? else {
+            return Ok(Brought::Missing);
+        };
+        let failed =
+            |cause| Error::request(format!("cannot bring `{}` into the copy", artifact.path)).because(cause);
+        fs::write(place, &committed.bytes).map_err(failed)?;
+        if committed.is_executed {
+            make_executable(place).map_err(failed)?;
+        }
+        Ok(Brought::There)
     }
-    if let Ok(target) = fs::read_link(&here)
-        && Digest::of(target.as_os_str().as_encoded_bytes()) == artifact.digest
-    {
-        std::os::unix::fs::symlink(target, &place).map_err(failed)?;
-        return Ok(Brought::Here);
-    }
-    fs::copy(&here, &place).map_err(failed)?;
-    // It may have changed while it was copied.
-    Ok(if lies_at(digests, &place, &artifact.digest) { Brought::Here } else { Brought::Missing })
 }
 
 /// Names files, as many as are read.
@@ -405,7 +464,7 @@ fn other_than_here(workspace: &Workspace, kept: &[&Artifact]) -> Option<String> 
     };
     let differing: Vec<&Artifact> = kept.iter().filter(differs).copied().collect();
     (!differing.is_empty())
-        .then(|| format!("as kept then, and changed or gone in the workspace since: {}", some_of(&differing)))
+        .then(|| format!("as kept then, and changed or gone since: {}", some_of(&differing)))
 }
 
 /// Returns true for what begins as a script or a program does.

@@ -6,6 +6,7 @@ mod beside;
 mod compare;
 mod copy;
 mod needs;
+mod others;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -119,8 +120,8 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
         original.links = needs::links(workspace, &view.snapshot, &original)?;
     }
     let made = needs::made_by_runs(&view.snapshot, &original)?;
-    drop(view);
     if request.here {
+        drop(view);
         let copy = Place { root: workspace.root().to_owned(), copy: None };
         let (missing, notes) = (needs::changed_here(workspace, &original), Vec::new());
         return original.repeat(workspace, clock, request, &copy, [notes, missing].concat());
@@ -128,7 +129,10 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     original.check_outside(workspace, request)?;
     let own = copy::new_folder(&request.temporary)?;
     let folder = own.folder.clone();
-    let repeated = copy::fill(workspace, &original, &folder, request.incomplete).and_then(|filled| {
+    let filled = copy::fill(workspace, &view.snapshot, &original, &folder, request.incomplete);
+    // The store is never open while a command runs.
+    drop(view);
+    let repeated = filled.and_then(|filled| {
         let written = original.whole_paths_written(workspace.root());
         let leads_back = |path: &&ArtifactPath| needs::names_one(path, &filled.root, workspace.root(), &written);
         if !request.incomplete
@@ -141,7 +145,7 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
                 "`--here` runs it in the workspace, where it may overwrite your files; `--incomplete` tries it in the copy",
             ));
         }
-        let copy = WorkspaceCopy { root: filled.root.clone(), name: original.name() };
+        let copy = WorkspaceCopy { root: filled.root.clone(), name: original.name(), others: filled.others };
         let place = Place { root: filled.root, copy: Some(copy) };
         original.repeat(workspace, clock, request, &place, filled.notes)
     });
@@ -189,6 +193,18 @@ const STREAMS_NOT_KNOWN: &str = "where its standard input and output led then is
 struct Place {
     root: PathBuf,
     copy: Option<WorkspaceCopy>,
+}
+
+impl Place {
+    /// Puts the copies in the places of what they stand for wherever a word names that; `None` where it does not.
+    fn moved(&self, workspace: &Workspace, word: &OsStr) -> Option<OsString> {
+        let copy = self.copy.as_ref()?;
+        let others = copy.others.iter().map(|tree| (tree.there.as_path(), tree.copy.as_path()));
+        let all = others.chain([(workspace.root(), copy.root.as_path())]);
+        all.fold(None, |word_now: Option<OsString>, (there, copy)| {
+            moved(word_now.as_deref().unwrap_or(word), there, copy).or(word_now)
+        })
+    }
 }
 
 /// The run that is to be repeated.
@@ -364,8 +380,8 @@ impl Original {
         // A path such as `PYTHONPATH` would lead back to the workspace; what is installed there stays where it is.
         let stays = ["PATH", "HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
         let others = environment.iter_mut().filter(|(name, _)| stays.iter().all(|stays| name != stays));
-        for (_, value) in others.filter(|_| place.copy.is_some()) {
-            if let Some(moved) = moved(value, workspace.root(), &place.root) {
+        for (_, value) in others {
+            if let Some(moved) = place.moved(workspace, value) {
                 *value = moved;
             }
         }
@@ -400,6 +416,8 @@ impl Original {
         if place.copy.is_some() {
             notes.extend(read_by_whole_path(workspace, &now));
         }
+        let copied = place.copy.as_ref().map_or(&[][..], |copy| &copy.others);
+        notes.extend(others::read_by_whole_path(workspace, self, copied, &now));
         let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
         let outputs = compare::compare(self, &now, place, workspace.root(), &is_work);
         if self.run().streams.is_none() && !outputs.is_same() {
@@ -436,8 +454,8 @@ impl Original {
     ) -> Vec<OsString> {
         let mut arguments = self.run().words();
         let mut has_moved = false;
-        for argument in arguments.iter_mut().filter(|_| place.copy.is_some()) {
-            if let Some(moved) = moved(argument, workspace.root(), &place.root) {
+        for argument in &mut arguments {
+            if let Some(moved) = place.moved(workspace, argument) {
                 (*argument, has_moved) = (moved, true);
             }
         }

@@ -107,6 +107,25 @@ pub struct WorkspaceCopy {
     pub root: PathBuf,
     /// The front of the names of what is written there: `rerun://e55a90bd`.
     pub name: String,
+    /// Work trees of other repositories that are copied as well.
+    pub others: Vec<CopiedTree>,
+}
+
+/// A folder that stands for a work tree outside of the workspace while a command runs; both absolute and free of symbolic links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedTree {
+    /// The work tree.
+    pub there: PathBuf,
+    /// The folder that stands for it.
+    pub copy: PathBuf,
+}
+
+impl WorkspaceCopy {
+    /// Returns what a place in the copy of another repository stands for; elsewhere the place itself.
+    pub fn stands_for(&self, place: &Path) -> PathBuf {
+        let inside = |tree: &CopiedTree| Some(tree.there.join(place.strip_prefix(&tree.copy).ok()?));
+        self.others.iter().find_map(inside).unwrap_or_else(|| place.to_owned())
+    }
 }
 
 impl CommandRequest {

@@ -75,7 +75,7 @@ impl Recorder<'_> {
             given: &given,
             streams,
             root,
-            copy: request.copy.as_ref().map(|copy| copy.name.as_str()),
+            copy: request.copy.as_ref(),
             home: home.as_deref(),
             repositories: &repositories,
             with_arguments: request.with_arguments,
@@ -201,10 +201,16 @@ impl Recorder<'_> {
         for (work_tree, commit) in others {
             let code_of = code::CodeOf { root: self.ground.root, folder: &work_tree };
             let now = code::code_state_at(self.workspace, code_of, limits, &|| snapshot.as_ref())?;
+            let root = match &self.request.copy {
+                Some(copy) if copy.stands_for(&work_tree) != work_tree => {
+                    ArtifactPath::within(self.ground.root, &copy.stands_for(&work_tree)).ok()
+                }
+                _ => code_of.other_work_tree(),
+            };
             let repository = RunRepository {
                 run: self.recording.run().id,
                 at: self.recording.now(),
-                root: code_of.other_work_tree(),
+                root,
                 code: Some(code::as_of(now, commit)),
             };
             self.recording.add(&Fact::RepositoryRead(repository))?;

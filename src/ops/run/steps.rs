@@ -28,6 +28,7 @@ use crate::model::{
     APPENDING, Artifact, Evidence, Generated, Link, NodeId, Removed, Role, Step, StepAct, Timestamp, Used,
 };
 use crate::ops::Clock;
+use crate::ops::run::WorkspaceCopy;
 use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::measured::MetricsFile;
 use crate::ops::run::own::{Given, GivenOut};
@@ -45,8 +46,8 @@ use written::Writing;
 pub struct Surroundings<'a> {
     /// The workspace's root, or the folder that stands for it.
     pub root: &'a Path,
-    /// Where a copy stands for the workspace: the front of the names of what is written there.
-    pub copy: Option<&'a str>,
+    /// The copy that stands for the workspace, where one does.
+    pub copy: Option<&'a WorkspaceCopy>,
     /// The user's home.
     pub home: Option<&'a Path>,
     /// The repositories whose commits files are compared with.

@@ -177,10 +177,11 @@ impl Asked {
             parent: run.parent,
             rerun_of: run.rerun_of,
             streams: None,
-            copy: self
-                .copy
-                .as_ref()
-                .map(|(root, name)| WorkspaceCopy { root: path_of(root.clone()), name: name.clone() }),
+            copy: self.copy.as_ref().map(|(root, name)| WorkspaceCopy {
+                root: path_of(root.clone()),
+                name: name.clone(),
+                others: Vec::new(),
+            }),
             host: run.host.clone(),
         }
     }

@@ -224,6 +224,7 @@ fn run_fields() -> Vec<(&'static str, Value)> {
     let steps = object([("name", text()), ("done", count()), ("failed", count())]);
     vec![
         ("run", run()),
+        ("commit_held_by", or_null(one_of(&["reference", "nothing", "not here"]))),
         ("parts", list(run())),
         ("parts_total", count()),
         ("models", list(named_model())),

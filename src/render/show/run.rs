@@ -13,7 +13,7 @@ use crate::model::{
     RunRepository, RunStatus, TAG_FRONT, redirections,
 };
 use crate::ops::DiskState;
-use crate::ops::show::{Fate, RunReport};
+use crate::ops::show::{Fate, Hold, RunReport};
 use crate::query::{Direction, RunHead, RunView, TraceRun};
 use crate::render::table::in_full;
 use crate::render::units::{bytes, command_words, counted, duration, one_line, thousands};
@@ -29,7 +29,7 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     if !view.run.by.is_empty() {
         let _ = writeln!(text, "  by       {}", one_line(&view.run.by));
     }
-    code_lines(view, text);
+    code_lines(view, report.hold_on_commit, text);
     if let Some(original) = view.run.rerun_of {
         let _ = writeln!(text, "  rerun of {}", original.tail(NodeId::TAIL_DIGITS));
     }
@@ -92,13 +92,21 @@ fn parts(report: &RunReport, text: &mut String) {
     }
 }
 
-fn code_lines(view: &RunView, text: &mut String) {
+fn code_lines(view: &RunView, hold: Option<Hold>, text: &mut String) {
     let code = &view.run.code;
     if let Some(commit) = &code.commit {
         let branch =
             code.branch.as_deref().map_or("detached".to_owned(), |branch| format!("branch {branch}"));
         let root = view.own_root().map_or_else(String::new, |root| format!(", of {root}"));
         let _ = writeln!(text, "  code     {}, {}{root}", one_line(commit), one_line(&branch));
+        let fate = match hold {
+            None | Some(Hold::Reference) => "",
+            Some(Hold::Nothing) => {
+                "  code     on no branch and no tag now: the next `git gc` may take that commit\n"
+            }
+            Some(Hold::NotHere) => "  code     the repository here does not have that commit\n",
+        };
+        text.push_str(fate);
     } else if let Some(branch) = code.branch.as_ref().filter(|_| code.repository) {
         let _ = writeln!(text, "  code     no commit yet, branch {}", one_line(branch));
     } else {

@@ -2,7 +2,7 @@
 
 use super::support::{Repo, state_of};
 use crate::capture::git::history::is_ancestor;
-use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, InGit, are_here, changed_between};
+use crate::capture::git::{BuiltOn, ChangeKind, CommitTree, Hold, InGit, are_here, changed_between, hold_on};
 
 #[test]
 fn a_file_is_the_one_at_head_or_differs_or_is_not_there() {
@@ -185,6 +185,31 @@ fn ancestors_are_told_from_others() {
     {
         assert!(BuiltOn::find(&repo.root, word).expect("it can be read").is_none(), "{word}");
     }
+}
+
+#[test]
+fn a_commit_is_kept_by_what_leads_to_it() {
+    let Some(repo) = Repo::small() else { return };
+    let sha = || repo.state().sha.expect("there is a commit");
+    let hold = |sha: &str| hold_on(&repo.root, sha).expect("it can be read").expect("it can be known");
+    let first = sha();
+    repo.git(&["checkout", "-q", "-b", "side"]);
+    repo.commit("side");
+    let side = sha();
+    repo.commit("later");
+    let later = sha();
+    repo.git(&["checkout", "-q", "main"]);
+    assert_eq!([&first, &side, &later].map(|sha| hold(sha)), [Hold::Reference; 3]);
+    repo.git(&["tag", "-a", "-m", "x", "v1", &side]);
+    repo.git(&["branch", "-q", "-D", "side"]);
+    assert_eq!([&side, &later].map(|sha| hold(sha)), [Hold::Reference, Hold::Nothing]);
+    repo.git(&["tag", "-d", "v1"]);
+    assert_eq!([&side, &later].map(|sha| hold(sha)), [Hold::Nothing; 2]);
+    repo.git(&["reflog", "expire", "--expire=now", "--all"]);
+    repo.git(&["gc", "-q", "--prune=now"]);
+    assert_eq!([&first, &side].map(|sha| hold(sha)), [Hold::Reference, Hold::NotHere]);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    assert_eq!(hold_on(folder.path(), &first).expect("nothing is wrong"), None);
 }
 
 #[test]

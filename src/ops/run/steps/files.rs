@@ -171,7 +171,7 @@ impl Files {
             || (file.path.file_name().is_some_and(|name| name == "metrics.json") && path.is_inside());
         if is_metrics && may_be_metrics && file.after().is_some_and(|after| after.was_written) {
             let path = match around.copy.filter(|_| path.is_inside()) {
-                Some(copy) => below(copy, &path),
+                Some(copy) => below(&copy.name, &path),
                 None => path.clone(),
             };
             self.metrics.push(MetricsFile { place: file.path.clone(), path, is_named });
@@ -182,7 +182,7 @@ impl Files {
         }
         if !file.exists {
             let path = match around.copy.filter(|_| path.is_inside()) {
-                Some(copy) => below(copy, &path),
+                Some(copy) => below(&copy.name, &path),
                 None => path.clone(),
             };
             let content = |version: &Version| {
@@ -206,9 +206,13 @@ impl Files {
                 Some(content) if !version.was_written => role_of(file, (version, content), executed, around),
                 _ => Role::Data,
             };
-            let path = match around.copy.filter(|_| version.was_written && path.is_inside()) {
-                Some(copy) => below(copy, &path),
-                None => path.clone(),
+            let path = match around.copy {
+                Some(copy) if version.was_written && path.is_inside() => below(&copy.name, &path),
+                Some(copy) if !version.was_written && !path.is_inside() => {
+                    let stood_for = ArtifactPath::within(around.root, &copy.stands_for(&file.path));
+                    stood_for.unwrap_or_else(|_| path.clone())
+                }
+                _ => path.clone(),
             };
             let artifact = match digest.zip(version.content) {
                 Some((digest, content)) => Artifact { path, digest, size_bytes: content.size_bytes },
