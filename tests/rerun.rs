@@ -223,6 +223,28 @@ fn an_output_that_differs_is_named() {
 }
 
 #[test]
+fn an_archive_that_differs_by_the_time_in_its_header_is_said_to_hold_the_same() {
+    let script = "{ printf '\\037\\213\\010\\000'; head -c 4 /dev/urandom; printf '\\000\\003'; \
+                  gzip -cn data/in.txt | tail -c +11; } > out/x.gz; head -c 8 /dev/urandom | gzip > out/y.gz\n";
+    let Some(place) = trained(script) else { return };
+    let text = place.run(&["rerun", "@"]).stdout;
+    let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{text}"));
+    assert!(line("out/x.gz").ends_with("; unpacked, they are the same"), "{text}");
+    assert!(line("out/y.gz").ends_with(" now"), "{text}");
+}
+
+#[test]
+fn a_run_is_repeated_by_the_name_of_what_came_of_it() {
+    let Some(place) = trained(SCRIPT) else { return };
+    place.ok(&["register", "net", "1.0.0", "--artifact", "model=out/model.txt"]);
+    let run = place.runs()[0]["id"].clone();
+    for word in ["net@1.0.0", "net@latest", "out/model.txt"] {
+        place.ok(&["rerun", word]);
+        assert_eq!(place.runs()[0]["rerun_of"], run, "{word}");
+    }
+}
+
+#[test]
 fn the_copy_may_be_kept_and_here_is_here() {
     let Some(place) = trained_without_kept_inputs(SCRIPT) else { return };
     let kept = place.json(&["rerun", "@", "--keep"]);
@@ -279,7 +301,7 @@ fn what_cannot_be_repeated_is_refused_and_nothing_runs() {
         ("@", "it is no run of a command"),
         ("@-", "masked"),
         ("@--", "it wrote outside the workspace"),
-        ("nope", "names no run"),
+        ("nope", "no run has that name"),
     ] {
         let answer = place.run(&["rerun", word]);
         assert_eq!(answer.code, 2, "{word}: {answer:?}");

@@ -1,5 +1,7 @@
 //! `lineage rerun`
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 use crate::capture;
@@ -21,11 +23,13 @@ use crate::render;
 #[command(after_help = "Examples:
   lineage rerun @                the latest run, in a temporary copy
   lineage rerun 563faa35 --keep  the run 563faa35; the copy stays
+  lineage rerun net@production   is this model reproducible?
   lineage rerun @ --ignore-metric '*_seconds'  times are another matter")]
 pub(crate) struct Rerun {
-    /// The run: `@`, `@-`, its run id, the end of its key, or its name. `@` is never a repetition, nor a part of another run.
+    /// The run: `@`, `@-`, its run id, the end of its key, or its name; or a file that it wrote, or a version of a model that came
+    /// from it, `NAME@VERSION`. `@` is never a repetition, nor a part of another run.
     #[arg(value_name = "RUN")]
-    run: String,
+    run: OsString,
     /// Run in the workspace itself, on what lies there now; the command may overwrite files.
     #[arg(long, conflicts_with_all = ["incomplete", "keep"])]
     here: bool,
@@ -49,7 +53,8 @@ impl Rerun {
         let program = std::env::current_exe()
             .map_err(|cause| Error::request("cannot tell where this program lies").because(cause))?;
         let request = RerunRequest {
-            run: self.run.parse()?,
+            word: self.run,
+            folder: surroundings.folder.clone(),
             here: self.here,
             incomplete: self.incomplete,
             keep: self.keep,

@@ -52,18 +52,31 @@ fn side(head: RunHead) -> DiffRun {
 
 fn find(workspace: &Workspace, view: &View, folder: &Path, word: &OsStr) -> Result<RunHead> {
     let snapshot = &view.snapshot;
-    let number = match locate_run(workspace, snapshot, folder, word) {
-        Ok(number) => number,
-        Err(error) => match locate(workspace, snapshot, folder, word) {
-            Ok(Target::File(file)) => run_that_wrote(snapshot, &file)?,
-            Ok(Target::Model(version)) => run_behind(snapshot, version, word)?,
-            _ => return Err(error),
-        },
-    };
+    let number = run_meant(workspace, snapshot, folder, word)?;
     let mut head = RunHead::read(snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_at_work(snapshot, &head.view)?;
     Ok(head)
+}
+
+/// Returns the run that a word names, seen from `folder`; a file names the run that wrote it, a version of a model the one it came from.
+///
+/// # Errors
+/// A request error where it names none.
+pub(crate) fn run_meant(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    folder: &Path,
+    word: &OsStr,
+) -> Result<RunNo> {
+    match locate_run(workspace, snapshot, folder, word) {
+        Ok(number) => Ok(number),
+        Err(error) => match locate(workspace, snapshot, folder, word) {
+            Ok(Target::File(file)) => run_that_wrote(snapshot, &file),
+            Ok(Target::Model(version)) => run_behind(snapshot, version, word),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Returns the run that last wrote a version of a file, by the time that was named.

@@ -33,7 +33,9 @@ pub fn text(summary: &RerunSummary) -> String {
     let differs = outputs.differs.iter().take(FILES_MAX);
     let differs = differs.map(|[then, now]| {
         let path = outputs.by_pattern.get(&then.path).cloned().unwrap_or_else(|| then.path.to_string());
-        format!("{path}  {} then, {} now", content_words(then), content_words(now))
+        let repacked =
+            if outputs.repacked.contains(&then.path) { "; unpacked, they are the same" } else { "" };
+        format!("{path}  {} then, {} now{repacked}", content_words(then), content_words(now))
     });
     list("differs", differs.collect(), outputs.differs.len());
     let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.in_json()).collect();
@@ -107,8 +109,10 @@ pub fn json(summary: &RerunSummary) -> Value {
     let outputs = &summary.outputs;
     let files = |files: &[Artifact]| files.iter().map(artifact_json).collect::<Vec<_>>();
     let paths = |paths: &[ArtifactPath]| paths.iter().map(ArtifactPath::in_json).collect::<Vec<_>>();
-    let pair =
-        |[then, now]: &[Artifact; 2]| json!({"before": artifact_json(then), "now": artifact_json(now)});
+    let pair = |[then, now]: &[Artifact; 2]| {
+        let is_repacked = outputs.repacked.contains(&then.path);
+        json!({"before": artifact_json(then), "now": artifact_json(now), "repacked": is_repacked})
+    };
     let [before, now] = summary.exit_codes();
     json!({
         "format": 1,

@@ -17,6 +17,8 @@ pub struct OutputComparison {
     pub same: Vec<Artifact>,
     /// Other bytes: of then, and of now.
     pub differs: Vec<[Artifact; 2]>,
+    /// Which of these, by the paths of then, are archives of gzip that hold the same: only their headers differ, as by the time in them.
+    pub repacked: BTreeSet<ArtifactPath>,
     /// Only the run wrote it.
     pub missing: Vec<Artifact>,
     /// Only the repetition wrote it.

@@ -7,6 +7,7 @@ mod compare;
 mod copy;
 mod needs;
 mod others;
+mod repacked;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -18,7 +19,7 @@ use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, LinkText, Metric, NodeId, RemarkKind, Role, Run, RunKind,
     RunStatus, Step, os_word,
 };
-use crate::ops::here::find_run;
+use crate::ops::diff::run_meant;
 use crate::ops::metrics::NamePattern;
 use crate::ops::named::place_on_disk;
 use crate::ops::run::{
@@ -27,7 +28,7 @@ use crate::ops::run::{
 };
 use crate::ops::{Clock, Workspace};
 use crate::query::diff::{MetricDiff, compare_metrics};
-use crate::query::{self, RunHead, RunSelector};
+use crate::query::{self, RunHead};
 use crate::store::{RunNo, Snapshot};
 
 use around::Around;
@@ -36,8 +37,10 @@ pub use compare::OutputComparison;
 /// A run to repeat.
 #[derive(Debug, Clone)]
 pub struct RerunRequest {
-    /// The run.
-    pub run: RunSelector,
+    /// The run, or a file that it wrote, or a version of a model that came from it.
+    pub word: OsString,
+    /// The folder that the word is seen from.
+    pub folder: PathBuf,
     /// Run in the workspace itself, as it is now.
     pub here: bool,
     /// Run although something that the run read is missing, or leads back to the workspace.
@@ -108,7 +111,8 @@ impl RerunSummary {
 /// A request error where the run cannot be repeated; nothing was run then.
 pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Result<RerunSummary> {
     let view = workspace.view()?;
-    let number = first_of(&view.snapshot, find_run(workspace, &view.snapshot, &request.run)?)?;
+    let number =
+        first_of(&view.snapshot, run_meant(workspace, &view.snapshot, &request.folder, &request.word)?)?;
     let mut head = RunHead::read(&view.snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_at_work(&view.snapshot, &head.view)?;
@@ -419,7 +423,8 @@ impl Original {
         let copied = place.copy.as_ref().map_or(&[][..], |copy| &copy.others);
         notes.extend(others::read_by_whole_path(workspace, self, copied, &now));
         let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
-        let outputs = compare::compare(self, &now, place, workspace.root(), &is_work);
+        let mut outputs = compare::compare(self, &now, place, workspace.root(), &is_work);
+        outputs.repacked = repacked::among(workspace, &outputs.differs, &self.name(), &place.root);
         if self.run().streams.is_none() && !outputs.is_same() {
             notes.push(STREAMS_NOT_KNOWN.to_owned());
         }

@@ -90,7 +90,7 @@ fn comparison() -> Value {
 
 pub(super) fn rerun() -> Value {
     let code = || or_null(json!({"type": "integer"}));
-    let pair = object([("before", artifact()), ("now", artifact())]);
+    let pair = object([("before", artifact()), ("now", artifact()), ("repacked", flag())]);
     let outputs = object([
         ("same", list(artifact())),
         ("differs", list(pair)),
