@@ -119,6 +119,23 @@ fn limits_exceptions_and_credentials_decide_what_is_kept() {
 }
 
 #[test]
+fn what_is_not_to_be_recorded_is_not_kept_where_it_is_declared_either() {
+    let Some(place) = trained("cat data.txt\n") else { return };
+    place.write(".lineageignore", b"secret/\n");
+    place.write("secret/k", b"the key\n");
+    place.ok(&["run", "--input", "secret/k", "--", "true"]);
+    assert!(place.ok(&["show", "@"]).stdout.contains("secret/k\n"));
+    std::fs::remove_file(place.at("secret/k")).unwrap();
+    assert_eq!(place.run(&["cat", "secret/k"]).code, 2);
+    place.write("secret/k", b"another\n");
+    let said = place.ok(&["run", "--input", "secret", "--", "true"]).stderr;
+    assert!(
+        said.contains("inputs that were declared with their folder, and that `.lineageignore` names"),
+        "{said}"
+    );
+}
+
+#[test]
 fn credentials_are_not_kept_where_a_command_changes_or_removes_them_either() {
     let Some(place) =
         trained("cat .env id_rsa plain > /dev/null 2>&1; echo KEY=2 > .env; rm id_rsa plain; true\n")

@@ -286,6 +286,8 @@ pub(crate) struct DeclaredFiles {
     pub artifacts: Vec<Artifact>,
     /// The symbolic links by which some of them were named.
     pub links: Vec<ArtifactPath>,
+    /// How many files and folders in a folder `.lineageignore` left out.
+    pub ignored: u64,
 }
 
 /// Names what is declared, seen from `folder`: a file, every file below a folder, or something outside this machine, whose
@@ -304,11 +306,12 @@ pub(crate) fn declared_files(
         return Ok(DeclaredFiles {
             artifacts: vec![Artifact::without_content(url, &version)],
             links: Vec::new(),
+            ignored: 0,
         });
     }
     let found = find_files(workspace, folder, &[PathBuf::from(word)])?;
     let artifacts =
         found.real_files().iter().map(|file| artifact_of(workspace, file)).collect::<Result<_>>()?;
     let links = found.links().map(|link| ArtifactPath::within(workspace.root(), link));
-    Ok(DeclaredFiles { artifacts, links: links.collect::<Result<_>>()? })
+    Ok(DeclaredFiles { artifacts, links: links.collect::<Result<_>>()?, ignored: found.ignored })
 }

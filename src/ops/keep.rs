@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use crate::capture::ignored::IgnoreRules;
 use crate::content::{Access, Contents, Group, SHARED_MIN_BYTES, STREAMED_MIN_BYTES, Sharing, StagedContent};
 use crate::disk::{Together, open_regular, read_regular};
 use crate::error::{Error, Result};
@@ -112,14 +113,15 @@ impl<'a> Keeping<'a> {
     }
 
     /// Keeps the inputs and outputs of a run's `steps` that the policy names, and the code that it may have read where reads were not
-    /// seen; returns what went wrong, one line each. To be called before the steps are recorded.
+    /// seen; returns what went wrong, one line each. What `.lineageignore` names is kept for nobody, also where somebody declared it. To
+    /// be called before the steps are recorded.
     ///
     /// A file that has changed since it was recorded is kept only where its recorded bytes are in hand: else they are gone.
-    pub fn keep(&self, may_be_read: &[ChangedFile], steps: &[Step]) -> Vec<String> {
+    pub fn keep(&self, may_be_read: &[ChangedFile], steps: &[Step], rules: &IgnoreRules) -> Vec<String> {
         let mut warnings = Vec::new();
-        let outputs = self.outputs(steps);
+        let outputs = self.outputs(steps, rules);
         let failed_outputs = keep_all(self.workspace, &outputs);
-        let inputs = self.inputs(may_be_read, steps);
+        let inputs = self.inputs(may_be_read, steps, rules);
         let failed_inputs = self.keep_inputs(&inputs);
         let failed_endangered = self.endangered.take().settled();
         for (failed, one, several) in [
@@ -140,7 +142,7 @@ impl<'a> Keeping<'a> {
     }
 
     /// Lists the outputs to be kept.
-    fn outputs<'s>(&self, steps: &'s [Step]) -> Vec<&'s Artifact> {
+    fn outputs<'s>(&self, steps: &'s [Step], rules: &IgnoreRules) -> Vec<&'s Artifact> {
         // A step that began before another may have written after it: a shell that appends to what a command of its wrote.
         let mut last: BTreeMap<&ArtifactPath, &Generated> = BTreeMap::new();
         for edge in steps.iter().flat_map(|step| &step.generated) {
@@ -151,13 +153,16 @@ impl<'a> Keeping<'a> {
         }
         let mut known = HashSet::new();
         let artifacts = last.into_values().map(|edge| &edge.artifact).filter(|artifact| {
-            artifact.path.is_inside() && self.policy.keeps_output(artifact) && known.insert(artifact.digest)
+            artifact.path.is_inside()
+                && self.policy.keeps_output(artifact)
+                && !self.ignores(rules, artifact)
+                && known.insert(artifact.digest)
         });
         artifacts.collect()
     }
 
     /// Lists the inputs to be kept: what no commit has as it was read, and the run did not write itself; and code that may be read.
-    fn inputs(&self, may_be_read: &[ChangedFile], steps: &[Step]) -> Vec<Artifact> {
+    fn inputs(&self, may_be_read: &[ChangedFile], steps: &[Step], rules: &IgnoreRules) -> Vec<Artifact> {
         let own: HashSet<&Artifact> =
             steps.iter().flat_map(|step| &step.generated).map(|edge| &edge.artifact).collect();
         let used = steps.iter().flat_map(|step| &step.used);
@@ -170,11 +175,16 @@ impl<'a> Keeping<'a> {
             !artifact.path.is_url()
                 && artifact.has_content()
                 && self.policy.keeps_input(&artifact.path, artifact.size_bytes)
+                && !self.ignores(rules, artifact)
                 && known.insert(artifact.digest)
                 // Not read: there may be a hundred thousand that no run has changed. `lineage verify` finds those that are damaged.
                 && !self.holds_for_all(artifact)
         });
         wanted.collect()
+    }
+
+    fn ignores(&self, rules: &IgnoreRules, artifact: &Artifact) -> bool {
+        artifact.path.on_disk(self.root).is_some_and(|place| rules.ignores(&place, false))
     }
 
     /// Returns true where a file's content is kept, for all who may read the file.

@@ -245,6 +245,11 @@ impl Side<'_> {
                 }
             };
             declared.extend(files.links);
+            if files.ignored > 0 {
+                let text =
+                    format!("{side}s that were declared with their folder, and that `.lineageignore` names");
+                remarks.push(Remark { kind: RemarkKind::LeftOut, text, count: files.ignored });
+            }
             for artifact in files.artifacts {
                 declared.insert(artifact.path.clone());
                 if self.seen.contains(&artifact.path) {

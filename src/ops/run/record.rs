@@ -104,7 +104,7 @@ impl Recorder<'_> {
             Level::Net => &[][..],
             Level::Snapshot | Level::Nothing => &self.recording.run().code.untracked,
         };
-        let unkept = self.keeping.keep(may_be_read, &made.steps);
+        let unkept = self.keeping.keep(may_be_read, &made.steps, &self.ground.rules);
         unkept.into_iter().for_each(|fault| self.fault(fault));
         for step in &made.steps {
             self.recording.add(&Fact::StepDone(step.clone()))?;
