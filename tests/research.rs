@@ -259,6 +259,8 @@ fn folders_that_cannot_be_indexed_are_refused() {
     assert!(code == 2 && text.contains("cannot read the folder"), "{text}");
     let (code, text) = place.refused(&["research", "/usr"]);
     assert!(code == 2 && text.contains("is no folder inside the workspace"), "{text}");
+    let (code, text) = place.refused(&["research", "."]);
+    assert!(code == 2 && text.contains("`ROOT` is the workspace itself"), "{text}");
     let (code, text) = place.refused(&["research", &format!("{FOLDER}/2025-12-03_one.md")]);
     assert!(code == 2 && text.contains("is no folder"), "{text}");
 }

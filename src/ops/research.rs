@@ -11,7 +11,7 @@ use crate::digests::Digests;
 use crate::disk::{open_regular, read_regular};
 use crate::error::{Error, Result};
 use crate::journal::Writer;
-use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Digest, Fact, NodeId, Note, NoteGone, Timestamp, printed_word};
 use crate::ops::project::{Fault, ProjectRequest, project_these};
 use crate::ops::{Clock, Overwriting, View, Workspace};
 use crate::projection::{INDEX_NAME, PlannedContent, is_own_index, place, research_index};
@@ -222,6 +222,13 @@ fn folder_of(workspace: &Workspace, folder: &Path) -> Result<ArtifactPath> {
     })?;
     if !real.is_dir() {
         return Err(Error::request(format!("`{named}` is no folder")).hint("name the folder it lies in"));
+    }
+    if real == workspace.root() {
+        return Err(Error::request(format!(
+            "`{}` is the workspace itself, whose README.md is not that of its documents",
+            printed_word(&real)
+        ))
+        .hint("keep the documents in a folder of their own, and name that"));
     }
     let path = ArtifactPath::within(workspace.root(), &real).ok().filter(ArtifactPath::is_inside);
     path.ok_or_else(|| {

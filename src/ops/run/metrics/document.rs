@@ -40,6 +40,8 @@ impl Form {
 /// Reads the metrics in a document; a field `metrics`, if there is one, is taken for the whole. Returns what could not be taken as
 /// lines for people.
 pub fn from_document(bytes: &[u8], form: Form) -> (Vec<Point>, Vec<String>) {
+    // Some programs write a mark of the order of bytes before UTF-8, which has none.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let read = match form {
         Form::Json => from_json(bytes),
         Form::Yaml => from_yaml(bytes),
@@ -340,6 +342,7 @@ mod tests {
         );
         check(r#"{"run_id": 7, "metrics": {"loss": 1e-3}}"#, "loss=0.001");
         check("[1, 2]", "no metrics were read: the document is no map from names to numbers");
+        check("\u{feff}{\"f1\": 0.5}", "f1=0.5");
     }
 
     #[test]
