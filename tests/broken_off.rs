@@ -1,4 +1,5 @@
-//! A recording that breaks off: this program is killed in the middle of a run, and whoever comes next records what was known.
+//! What is written down of a run at work: it is told while the run goes on, and where this program is killed in the middle of it,
+//! whoever comes next records it.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -47,6 +48,12 @@ impl Waiting {
         paths.find(|path| path.extension().is_some_and(|ending| ending == "run"))
     }
 
+    /// Lets the run go on to its end.
+    fn finish(&mut self) {
+        self.go_on();
+        assert!(self.lineage.wait().unwrap().success());
+    }
+
     fn kill(&mut self) {
         self.lineage.kill().unwrap();
         self.lineage.wait().unwrap();
@@ -90,6 +97,49 @@ impl Drop for Waiting {
 
 fn contains(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|window| window == word)
+}
+
+#[test]
+fn of_a_run_at_work_what_it_has_read_and_written_is_told() {
+    let Some(mut waiting) =
+        Waiting::new("cat d > o; cat o e > p; exec 4> big; head -c 3000000 /dev/zero >&4", "echo 1 > last")
+    else {
+        return;
+    };
+    let place = &waiting.place;
+    let of_file = |file: &str| place.json(&["show", file]);
+    let at_work = of_file("p");
+    assert_eq!((&at_work["kind"], &at_work["path"]), (&"at work".into(), &"p".into()));
+    let run = &at_work["so_far"][0]["run"];
+    assert_eq!((&run["name"], &run["status"]), (&"long".into(), &"running".into()));
+    let used = |step: &Value| -> Vec<(String, String, Option<String>)> {
+        let word = |file: &Value, name: &str| file[name].as_str().unwrap().to_owned();
+        let digest = |file: &Value| file["digest"].as_str().map(str::to_owned);
+        let files = step["used"].as_array().unwrap().iter();
+        files.map(|file| (word(file, "path"), word(file, "evidence"), digest(file))).collect()
+    };
+    let seen = used(&run["steps"][0]);
+    assert_eq!(common::paths(&run["steps"][0]["used"]), ["e", "o"]);
+    let down = place.ok(&["show", "d", "--down"]);
+    assert!(down.stdout.contains("so far, until ") && down.stdout.contains("└─ cat  o  "), "{}", down.stdout);
+    let text = place.ok(&["show", "long"]).stdout;
+    assert!(text.contains("  files    so far, until ") && !text.contains("known when"), "{text}");
+    let of_run = place.json(&["show", "long"])["so_far"].clone();
+    let steps = of_run["run"]["steps"].as_array().unwrap();
+    let of_head = steps.iter().find(|step| step["name"] == "head").unwrap();
+    // It is not read as long as nobody asks for it.
+    assert_eq!(
+        (&of_head["generated"][0]["path"], &of_head["generated"][0]["digest"]),
+        (&"big".into(), &Value::Null)
+    );
+    // Nobody had to do with it yet.
+    assert_eq!(place.run(&["show", "last"]).code, 2);
+    assert!(place.ok(&["log"]).stdout.contains("running"));
+    waiting.finish();
+    let ended = waiting.place.json(&["show", "p"]);
+    assert_eq!((&ended["kind"], &ended["so_far"]), (&"file".into(), &Value::Array(Vec::new())));
+    assert_eq!(used(&ended["runs"][0]["steps"][0]), seen);
+    assert_eq!(waiting.shown()["so_far"], Value::Null);
 }
 
 #[test]

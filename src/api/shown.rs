@@ -54,6 +54,8 @@ pub enum ShownKind {
     Segment,
     /// A file that only a projection writes; the rest is of what it is written from.
     Projected,
+    /// A file of which nothing is recorded yet, since the commands that have read or written it are at work.
+    AtWork,
 }
 
 impl Shown {
@@ -70,10 +72,12 @@ impl Shown {
             show::Shown::Model(_) => ShownKind::Model,
             show::Shown::Segment(_) => ShownKind::Segment,
             show::Shown::Projected(_) => ShownKind::Projected,
+            show::Shown::AtWork(_) => ShownKind::AtWork,
         }
     }
 
-    /// Returns the walk from it; `None` for a projected file that lists documents, which has none.
+    /// Returns the walk from it; `None` for a projected file that lists documents, and one of which nothing is
+    /// recorded yet, which have none.
     pub fn trace(&self) -> Option<&TraceReport> {
         trace(&self.inner)
     }
@@ -130,6 +134,7 @@ fn trace(shown: &show::Shown) -> Option<&TraceReport> {
             ProjectedOrigin::Model(report) => &report.trace,
             ProjectedOrigin::Documents(_) => return None,
         },
+        show::Shown::AtWork(_) => return None,
     })
 }
 
@@ -143,6 +148,6 @@ fn run(shown: &show::Shown) -> Option<&RunView> {
         show::Shown::Linked(report) => run(&report.shown),
         show::Shown::Run(report) => Some(&report.head.view),
         show::Shown::Segment(report) => writer(&report.file),
-        show::Shown::Model(_) | show::Shown::Projected(_) => None,
+        show::Shown::Model(_) | show::Shown::Projected(_) | show::Shown::AtWork(_) => None,
     }
 }

@@ -339,7 +339,10 @@ fn why_nothing_recorded(
     alike: &Alike,
 ) -> Result<String> {
     if let Some(run) = may_be_writing(&commands_at_work(workspace, snapshot)?, place) {
-        return Ok(format!("{} is at work; what it reads and writes is known when it ends", run_words(run)));
+        let (words, tail) = (run_words(run), &run.tail);
+        return Ok(format!(
+            "{words} is at work, and recorded when it ends; `lineage show {tail}` tells what it did so far"
+        ));
     }
     Ok(match &alike.later {
         Some(later) => format!(

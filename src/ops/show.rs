@@ -5,6 +5,7 @@ mod linked;
 mod model;
 mod part;
 mod projected;
+mod so_far;
 mod written;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::other_names::{link_targets, other_names};
 use crate::ops::overwritten::overwritten_at;
 use crate::ops::restore::{Version, write_version};
+use crate::ops::run::SoFar;
 use crate::ops::show::left::Left;
 use crate::ops::show::part::Part;
 use crate::ops::{View, Workspace};
@@ -39,6 +41,7 @@ pub use crate::capture::git::Hold;
 pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
 pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
+pub use so_far::AtWorkReport;
 
 /// What is to be shown, and how far.
 #[derive(Debug, Clone)]
@@ -72,6 +75,8 @@ pub enum Shown {
     Segment(Box<SegmentReport>),
     /// Of a file that only a projection writes.
     Projected(Box<ProjectedReport>),
+    /// Of a file of which nothing is recorded yet, since those who have to do with it are at work.
+    AtWork(Box<AtWorkReport>),
     /// Of a symbolic link that a run made.
     Linked(Box<LinkedReport>),
 }
@@ -112,6 +117,8 @@ pub struct FileReport {
     pub notes: Vec<Note>,
     /// What lay there until a command of lineage wrote over it, the last first.
     pub overwritten: Vec<Overwritten>,
+    /// What commands at work have to do with it.
+    pub so_far: Vec<SoFar>,
     /// Where no step wrote it and a projection does: what it is projected from.
     pub projected: Option<Box<ProjectedReport>>,
 }
@@ -181,6 +188,8 @@ pub struct RunReport {
     pub parts: Vec<RunHead>,
     /// How many there are.
     pub parts_total: u64,
+    /// What it has read and written so far, where it is a command at work.
+    pub so_far: Option<SoFar>,
     /// Documents that speak of the run.
     pub notes: Vec<Note>,
 }
@@ -221,9 +230,13 @@ const SEGMENT_MAX_BYTES: usize = 1 << 20;
 pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowRequest) -> Result<Shown> {
     let snapshot = &view.snapshot;
     let showing = Showing { workspace, snapshot, request };
-    match locate(workspace, snapshot, folder, &request.word)? {
-        Target::File(target) => showing.file_or_linked(target),
-        target => showing.shown(target),
+    match locate(workspace, snapshot, folder, &request.word) {
+        Ok(Target::File(target)) => showing.file_or_linked(target),
+        Ok(target) => showing.shown(target),
+        Err(error) => match showing.at_work(folder)? {
+            Some(report) => Ok(Shown::AtWork(Box::new(report))),
+            None => Err(error),
+        },
     }
 }
 
@@ -317,6 +330,7 @@ impl Showing<'_> {
             projected: projected.map(Box::new),
             overwritten: overwritten_at(self.snapshot, &target.path)?,
             note: note_report(self.workspace, self.snapshot, &target.path)?,
+            so_far: self.so_far_of_file(&target.path)?,
             notes: notes_on_file(self.snapshot, &target.path)?,
             target,
             trace: report,
@@ -522,6 +536,7 @@ impl Showing<'_> {
             hold_on_commit: self.hold_on_commit(&head),
             parts,
             parts_total,
+            so_far: self.so_far_of_run(&head)?,
             models: self.trained_by(head.view.run.id)?,
             learned,
             metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),

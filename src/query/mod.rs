@@ -38,7 +38,7 @@ pub use origin::{Origin, Write, last_writer, origin, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed, removed_as_known_to};
 pub use report::{
     CameFrom, Folded, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten,
-    files, folded, report, unwritten,
+    files, folded, report, report_by_now, unwritten,
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run, run_back};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};

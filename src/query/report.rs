@@ -7,13 +7,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Remarks, Role, Run, RunId, RunKind,
-    RunStatus, Step, Timestamp,
+    Artifact, CaptureLevel, DECLARED_STEP, Evidence, Generated, NodeId, Remark, Remarks, Role, Run, RunId,
+    RunKind, RunStatus, Step, Timestamp, Used,
 };
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
-use crate::query::origin::{Origin, lost, origin};
+use crate::query::origin::{Origin, last_write_at_path, lost, origin};
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 pub use folded::{Folded, folded};
@@ -262,6 +262,35 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
     Ok(report)
 }
 
+/// Puts names to what a run has done whose end is not recorded: `steps` are made of what was seen so far.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Result<TraceRun> {
+    let mut names = Names { snapshot, runs: HashMap::new() };
+    let own: HashSet<Artifact> =
+        steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact.clone()).collect();
+    let mut named = Vec::with_capacity(steps.len());
+    for mut step in steps {
+        let (all_used, all_generated) = (std::mem::take(&mut step.used), std::mem::take(&mut step.generated));
+        let mut used = Vec::with_capacity(all_used.len());
+        for edge in all_used.into_iter().filter(|edge| edge.role != Role::Environment) {
+            let from = match own.contains(&edge.artifact) {
+                true => Some(CameFrom::Run(head.view.run.id)),
+                false => names.came_from_by_now(&edge)?,
+            };
+            let Used { artifact, at, evidence, role } = edge;
+            used.push(TraceFile { artifact, at, evidence, role, from });
+        }
+        let generated = all_generated.into_iter().map(|edge| {
+            let Generated { artifact, at, evidence, role } = edge;
+            TraceFile { artifact, at, evidence, role, from: None }
+        });
+        named.push(TraceRunStep { step, depth: 0, used, generated: generated.collect() });
+    }
+    Ok(TraceRun { head, steps: named })
+}
+
 /// Leaves out what programs said of their run while it went on, where the steps that were seen have all of it.
 fn without_repeated<'t>(snapshot: &Snapshot, trace: &'t Trace) -> Result<Cow<'t, Trace>> {
     let mut said = HashSet::new();
@@ -429,23 +458,43 @@ impl Names<'_> {
     }
 
     fn file(&mut self, edge: &TraceEdge) -> Result<TraceFile> {
-        let from = match edge.origin {
-            None => None,
-            Some(Origin::Written(write)) => self.run_of(write.step)?.map(CameFrom::Run),
-            Some(Origin::Copied(write)) => {
-                let artifact = self.snapshot.artifact(write.artifact)?;
-                self.run_of(write.step)?.map(|run| CameFrom::CopyOf(artifact, run))
-            }
-            Some(Origin::Gap(_) | Origin::Unknown(_)) => Some(CameFrom::Gap),
-            Some(Origin::Source) => Some(CameFrom::Source),
-        };
         Ok(TraceFile {
             artifact: self.snapshot.artifact(edge.artifact)?,
             at: Timestamp::from_micros(edge.at),
             evidence: edge.evidence,
             role: edge.role,
-            from,
+            from: edge.origin.map_or(Ok(None), |origin| self.came_from(origin))?,
         })
+    }
+
+    fn came_from(&mut self, origin: Origin) -> Result<Option<CameFrom>> {
+        Ok(match origin {
+            Origin::Written(write) => self.run_of(write.step)?.map(CameFrom::Run),
+            Origin::Copied(write) => {
+                let artifact = self.snapshot.artifact(write.artifact)?;
+                self.run_of(write.step)?.map(|run| CameFrom::CopyOf(artifact, run))
+            }
+            Origin::Gap(_) | Origin::Unknown(_) => Some(CameFrom::Gap),
+            Origin::Source => Some(CameFrom::Source),
+        })
+    }
+
+    /// Tells where a file came from that a run read whose end is not recorded; `None` where its content is not known.
+    fn came_from_by_now(&mut self, used: &Used) -> Result<Option<CameFrom>> {
+        let Some(digest) = used.artifact.known_digest() else { return Ok(None) };
+        let Some(path) = self.snapshot.path_no(&used.artifact.path)? else {
+            return Ok(Some(CameFrom::Source));
+        };
+        match self.snapshot.artifact_no(path, &digest)? {
+            Some(artifact) => {
+                let origin = origin(self.snapshot, artifact, used.at.micros(), None)?;
+                self.came_from(origin)
+            }
+            None => Ok(Some(match last_write_at_path(self.snapshot, path, used.at.micros(), None)? {
+                Some(_) => CameFrom::Gap,
+                None => CameFrom::Source,
+            })),
+        }
     }
 
     fn run_of(&mut self, step: StepNo) -> Result<Option<NodeId>> {

@@ -98,6 +98,7 @@ pub(super) fn report(shown: &Shown) -> Option<&TraceReport> {
             ProjectedOrigin::Model(report) => &report.trace,
             ProjectedOrigin::Documents(_) => return None,
         },
+        Shown::AtWork(_) => return None,
     })
 }
 

@@ -5,6 +5,7 @@ mod fold;
 mod models;
 mod projected;
 mod run;
+mod so_far;
 mod trace;
 
 use std::fmt::Write as _;
@@ -22,6 +23,7 @@ use file::{file, segment};
 use models::model;
 use projected::projected;
 use run::run;
+use so_far::at_work;
 
 /// Writes the answer for people.
 pub fn text(shown: &Shown) -> String {
@@ -32,6 +34,7 @@ pub fn text(shown: &Shown) -> String {
         Shown::Model(report) => model(report, &mut text),
         Shown::Segment(report) => segment(report, &mut text),
         Shown::Projected(report) => projected(report, &mut text),
+        Shown::AtWork(report) => at_work(report, &mut text),
         // What it leads to has its environments at its end.
         Shown::Linked(report) => return linked(report),
     }
@@ -52,6 +55,7 @@ pub(crate) fn environments(shown: &Shown) -> &[(String, String)] {
         Shown::Run(report) => &report.environments,
         Shown::Model(report) => &report.environments,
         Shown::Segment(report) => &report.file.environments,
+        Shown::AtWork(_) => &[],
         Shown::Projected(report) => match &report.origin {
             ProjectedOrigin::Run(report) => &report.environments,
             ProjectedOrigin::Model(report) => &report.environments,
@@ -92,6 +96,7 @@ pub fn files(shown: &Shown) -> String {
         Shown::Run(report) => &report.files,
         Shown::Model(report) => &report.files,
         Shown::Segment(report) => &report.file.files,
+        Shown::AtWork(report) => return so_far::files(report),
         Shown::Projected(report) => match &report.origin {
             ProjectedOrigin::Run(report) => &report.files,
             ProjectedOrigin::Model(report) => &report.files,

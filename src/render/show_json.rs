@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Stream, Timestamp};
 use crate::ops::DiskState;
+use crate::ops::run::SoFar;
 use crate::ops::show::{
     Fate, FileReport, Hold, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport,
     RunReport, SegmentReport, Shown, Writer,
@@ -44,6 +45,12 @@ pub fn json(shown: &Shown) -> Value {
             file_json(&report.file, &mut document);
             document.insert("kind".to_owned(), json!("segment"));
             document.insert("segment".to_owned(), segment_json(report));
+        }
+        Shown::AtWork(report) => {
+            document.insert("kind".to_owned(), json!("at work"));
+            document.insert("path".to_owned(), json!(report.path.in_json()));
+            document.insert("direction".to_owned(), json!(direction_name(report.direction)));
+            document.insert("so_far".to_owned(), report.so_far.iter().map(so_far_json).collect());
         }
         Shown::Projected(report) => {
             document.insert("kind".to_owned(), json!("projected"));
@@ -110,6 +117,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());
     put("learned", learned_json(&report.learned));
+    put("so_far", report.so_far.iter().map(so_far_json).collect());
     if let Some(report) = &report.note {
         document.insert("note".to_owned(), crate::render::notes::json(report));
     }
@@ -178,6 +186,7 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     document.insert("commit_held_by".to_owned(), json!(hold));
     document.insert("parts".to_owned(), report.parts.iter().map(run_head_json).collect());
     document.insert("parts_total".to_owned(), json!(report.parts_total));
+    document.insert("so_far".to_owned(), report.so_far.as_ref().map_or(Value::Null, so_far_json));
     document.insert("models".to_owned(), report.models.iter().map(model_json).collect());
     document.insert("learned".to_owned(), learned_json(&report.learned));
     let metrics = report.metrics.iter().map(|metric| {
@@ -231,8 +240,7 @@ fn with_fate(artifact: &Artifact, disk: &BTreeMap<Artifact, Fate>) -> Value {
 
 fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &mut Map<String, Value>) {
     let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-    let direction = if report.direction == Direction::Up { "up" } else { "down" };
-    put("direction", json!(direction));
+    put("direction", json!(direction_name(report.direction)));
     put("runs", report.runs.iter().map(trace_run_json).collect());
     let ends = if report.direction == Direction::Up { "sources" } else { "ends" };
     put(ends, report.ends.iter().map(|end| with_fate(end, disk)).collect());
@@ -262,6 +270,14 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &
             "runs_with_unseen": runs_lacking(report, RunLack::Unseen),
         }),
     );
+}
+
+fn direction_name(direction: Direction) -> &'static str {
+    if direction == Direction::Up { "up" } else { "down" }
+}
+
+fn so_far_json(so_far: &SoFar) -> Value {
+    json!({"until": so_far.until.rfc3339(), "run": trace_run_json(&so_far.run)})
 }
 
 fn trace_run_json(run: &TraceRun) -> Value {

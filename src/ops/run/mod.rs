@@ -13,6 +13,7 @@ mod own;
 mod record;
 mod redirected;
 mod roles;
+mod so_far;
 mod steps;
 mod take_over;
 mod under_way;
@@ -51,6 +52,7 @@ pub use record::Counts;
 use record::{Recorded, Recorder};
 pub use redirected::Redirected;
 use roles::Place;
+pub(crate) use so_far::{SoFar, so_far};
 pub(crate) use steps::FileClock;
 pub(crate) use take_over::{broken_off, take_over_broken_off};
 use under_way::{Beginning, UnderWay};
@@ -584,17 +586,19 @@ fn observe_command(
         take: &|path, digest, bytes| keeping.hold(path, digest_of(digest), bytes),
     };
     options.hand_out = Some(&hand_out);
-    with_files_of_interest(workspace, ground, options, &mut |options| {
+    with_files_of_interest(workspace, ground, &|_| true, options, &mut |options| {
         observe::observe(options, &mut |path, digest, bytes| {
             keeping.keep_endangered(path, &digest_of(digest), bytes);
         })
     })
 }
 
-/// Says in the options which files of a command are of interest, and what is known of them.
+/// Says in the options which files of a command are of interest, and what is known of them. Only those that `is_read` names are read
+/// for their digest.
 fn with_files_of_interest<T>(
     workspace: &Workspace,
     ground: &Ground<'_>,
+    is_read: &dyn Fn(&Path) -> bool,
     options: Options<'_>,
     observe: &mut dyn FnMut(&Options<'_>) -> T,
 ) -> T {
@@ -603,7 +607,9 @@ fn with_files_of_interest<T>(
     let is_work = |path: &Path| {
         roles::place_of_written(path, root, home.as_deref()) == Place::Work || roles::is_annexed(path)
     };
-    let wanted = |path: &Path| is_work(path) && !rules.ignores(path, false) && !streams.contains(path);
+    let wanted = |path: &Path| {
+        is_work(path) && !rules.ignores(path, false) && !streams.contains(path) && is_read(path)
+    };
     let skipped = |path: &Path| !is_work(path) || rules.ignores(path, is_folder(path));
     let digests = workspace.digests();
     let known = |stamp: &_| digests.known(stamp).map(|digest| observe::Digest(*digest.as_bytes()));

@@ -195,7 +195,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
     clock.not_before(run.started_at);
     let now = || clock.now().micros();
     let options = Options::new(request.arguments.clone(), request.folder.clone(), &now);
-    let recovered = with_files_of_interest(workspace, &ground, options, &mut |options| {
+    let recovered = with_files_of_interest(workspace, &ground, &|_| true, options, &mut |options| {
         observe::recover(options, &mut kept.checkpoints())
     });
     let Some(Recovered { observation, exit, until_us }) = recovered else {

@@ -49,6 +49,10 @@ pub(super) fn show() -> Value {
         with(traced("file", file_fields()), [("note", noted()), ("files", list(artifact()))]),
         with(and(traced("segment", file_fields()), [("segment", segment())]), [("note", noted()), ("files", list(artifact()))]),
         traced("run", run_fields()),
+        and(
+            headed("at work"),
+            [("path", text()), ("direction", one_of(&["up", "down"])), ("so_far", list(so_far()))],
+        ),
         with(traced("model", model_fields()), files.clone()),
         and(traced("projected", run_fields()), [("projected", projected()), ("overwritten", overwritten())]),
         with(
@@ -76,7 +80,8 @@ fn headed(kind: &str) -> Value {
     answer([("kind", json!({"const": kind})), ("links", list(link)), ("environments", list(environment))])
 }
 
-fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
+/// A run with its steps and files, as far as they are on the way.
+fn run_on_the_way() -> Value {
     let step = object([
         ("id", key()),
         ("name", text()),
@@ -91,6 +96,15 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("used", list(edge())),
         ("generated", list(edge())),
     ]);
+    and(run(), [("steps", list(step)), ("lacks", list(one_of(&["reads", "ignored files", "unseen"])))])
+}
+
+/// What a command at work has read and written.
+fn so_far() -> Value {
+    object([("until", time()), ("run", run_on_the_way())])
+}
+
+fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
     let gap = object([
         ("artifact", artifact()),
         ("written", artifact()),
@@ -120,13 +134,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         headed(kind),
         [
             ("direction", one_of(&["up", "down"])),
-            (
-                "runs",
-                list(and(
-                    run(),
-                    [("steps", list(step)), ("lacks", list(one_of(&["reads", "ignored files", "unseen"])))],
-                )),
-            ),
+            ("runs", list(run_on_the_way())),
             ("gaps", list(gap)),
             ("folded", or_null(folded)),
             // Going down there are ends in the place of sources.
@@ -214,6 +222,7 @@ fn file_fields() -> Vec<(&'static str, Value)> {
         ("projected", or_null(projected())),
         ("models", list(named_model())),
         ("learned", learned()),
+        ("so_far", list(so_far())),
         ("notes", list(text())),
     ]
 }
@@ -227,6 +236,7 @@ fn run_fields() -> Vec<(&'static str, Value)> {
         ("commit_held_by", or_null(one_of(&["reference", "nothing", "not here"]))),
         ("parts", list(run())),
         ("parts_total", count()),
+        ("so_far", or_null(so_far())),
         ("models", list(named_model())),
         ("learned", learned()),
         ("metrics", list(metric)),

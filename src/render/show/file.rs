@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::models::{holding, learned};
 use super::projected::projected_line;
 use super::run::cut;
+use super::so_far::so_far;
 use super::trace::trace;
 use crate::model::ArtifactPath;
 use crate::ops::DiskState;
@@ -17,6 +18,7 @@ const NAMES_MAX: usize = 3;
 
 pub(super) fn file(report: &FileReport, text: &mut String) {
     file_head(report, text);
+    so_far(&report.so_far, report.trace.direction, text);
     trace(&report.trace, &report.disk, text);
     if let (Direction::Up, Some(Unwritten::Gap(gap))) = (report.trace.direction, &report.unwritten)
         && gap.written.has_content()

@@ -13,8 +13,9 @@ use crate::model::{
     RunRepository, RunStatus, TAG_FRONT, redirections,
 };
 use crate::ops::DiskState;
+use crate::ops::run::SoFar;
 use crate::ops::show::{Fate, Hold, RunReport};
-use crate::query::{Direction, RunHead, RunView, TraceRun};
+use crate::query::{Direction, RunHead, RunView, TraceFile, TraceRun, TraceRunStep};
 use crate::render::table::in_full;
 use crate::render::units::{bytes, command_words, counted, duration, one_line, thousands};
 
@@ -142,7 +143,15 @@ fn code_lines(view: &RunView, hold: Option<Hold>, text: &mut String) {
 
 /// Lists what it read, wrote and took away.
 fn files_lines(report: &RunReport, text: &mut String) {
-    if is_cut_off(report) && report.head.alive {
+    if let Some(SoFar { until, run }) = &report.so_far {
+        let _ = writeln!(text, "  files    so far, until {until}; they are recorded when the run ends");
+        let paths = |files: fn(&TraceRunStep) -> &[TraceFile]| -> BTreeSet<&ArtifactPath> {
+            run.steps.iter().flat_map(files).map(|file| &file.artifact.path).collect()
+        };
+        let wrote = paths(|step| &step.generated);
+        names("inputs", paths(|step| &step.used).difference(&wrote).copied().collect(), text);
+        names("outputs", wrote, text);
+    } else if is_cut_off(report) && report.head.alive {
         text.push_str("  files    known when the run ends\n");
     } else if is_cut_off(report) {
         text.push_str(
@@ -151,14 +160,20 @@ fn files_lines(report: &RunReport, text: &mut String) {
     } else {
         listing("inputs", &report.inputs, &report.disk, fate_words, text);
         listing("outputs", &report.outputs, &report.disk, output_words, text);
-        if !report.removed.is_empty() {
-            let count = counted(report.removed.len() as u64, "file", "files");
-            let _ = writeln!(text, "  {:<9}{count}", "removed");
-            let said = report.removed.iter().map(|path| (path, Said::default()));
-            for [file, _] in folded(said, Own::Folded) {
-                let _ = writeln!(text, "           {file}");
-            }
-        }
+        names("removed", report.removed.iter().collect(), text);
+    }
+}
+
+/// Lists files by their names alone, if there are any.
+fn names(label: &str, paths: BTreeSet<&ArtifactPath>, text: &mut String) {
+    if paths.is_empty() {
+        return;
+    }
+    let count = counted(paths.len() as u64, "file", "files");
+    let _ = writeln!(text, "  {label:<9}{count}");
+    let said = paths.into_iter().map(|path| (path, Said::default()));
+    for [file, _] in folded(said, Own::Folded) {
+        let _ = writeln!(text, "           {file}");
     }
 }
 

@@ -20,7 +20,7 @@ const FOLD_STEPS_AFTER: usize = 6;
 
 /// A walk, with what its files are on disk now.
 pub(super) struct Way<'a> {
-    report: &'a TraceReport,
+    direction: Direction,
     disk: &'a BTreeMap<Artifact, Fate>,
     /// How its runs are called.
     tails: HashMap<NodeId, &'a str>,
@@ -117,11 +117,20 @@ fn push(mut name: String, files: Vec<[String; 2]>, rows: &mut Vec<[String; 3]>) 
 impl<'a> Way<'a> {
     pub(super) fn new(report: &'a TraceReport, disk: &'a BTreeMap<Artifact, Fate>) -> Self {
         let tails = report.runs.iter().map(|run| (run.head.view.run.id, run.head.tail.as_str())).collect();
-        Way { report, disk, tails }
+        Way { direction: report.direction, disk, tails }
+    }
+
+    /// Makes a way of one run.
+    pub(super) fn of_one(
+        run: &'a TraceRun,
+        direction: Direction,
+        disk: &'a BTreeMap<Artifact, Fate>,
+    ) -> Self {
+        Way { direction, disk, tails: HashMap::from([(run.head.view.run.id, run.head.tail.as_str())]) }
     }
 
     fn files_of(&self, step: &'a TraceRunStep) -> &'a [TraceFile] {
-        match self.report.direction {
+        match self.direction {
             Direction::Up => &step.used,
             Direction::Down => &step.generated,
         }
@@ -131,7 +140,7 @@ impl<'a> Way<'a> {
     fn nothing(&self, run: &TraceRun) -> &'static str {
         let lacks = run.lacks();
         let has_ignored = lacks.contains(&RunLack::IgnoredFiles);
-        match self.report.direction {
+        match self.direction {
             Direction::Up if lacks.contains(&RunLack::Reads) => "what it read is not known",
             Direction::Up if lacks.contains(&RunLack::Unseen) => "nothing that it read was seen",
             Direction::Up if has_ignored => "read nothing, but for what `.lineageignore` may name",
@@ -148,7 +157,7 @@ impl<'a> Way<'a> {
     /// Returns how it is known that a file is on the way: a step that is only concluded to have read what leads to it tells no
     /// more of what it wrote, however surely it wrote that.
     fn evidence_of(&self, file: &TraceFile, step: &TraceRunStep) -> Evidence {
-        let read = match self.report.direction {
+        let read = match self.direction {
             Direction::Up => None,
             Direction::Down => {
                 step.used.iter().filter(|used| used.at <= file.at).map(|used| used.evidence).min()
@@ -159,7 +168,7 @@ impl<'a> Way<'a> {
 
     /// Says through which copies a step came to a file on the way down, where it read nothing else that is on the way.
     fn through_copies(&self, file: &TraceFile, step: &'a TraceRunStep) -> Option<From> {
-        let is_down = self.report.direction == Direction::Down;
+        let is_down = self.direction == Direction::Down;
         let read = step.used.iter().filter(|used| is_down && used.at <= file.at);
         let mut copies = BTreeSet::new();
         for used in read {
