@@ -187,6 +187,47 @@ fn an_alias_alone_is_news_and_brings_its_file_up_to_date() {
 }
 
 #[test]
+fn an_alias_that_went_to_another_version_goes_along_unless_somebody_here_gave_it() {
+    let there = trained();
+    let here = Place::empty();
+    here.ok(&["init"]);
+    let take = || {
+        for file in FILES {
+            here.write(&format!("theirs/{file}"), &fs::read(there.root().join(file)).unwrap());
+        }
+        let answer = here.run(&["import", "--format", "registry", "theirs", "--json"]);
+        here.ok(&["project", "--check"]);
+        let answer_json: Value = serde_json::from_str(&answer.stdout).unwrap();
+        (answer.code, news(&answer_json).join(" "))
+    };
+    let champion = || {
+        let answer = here.run(&["models", "show", "risk@champion", "--json"]);
+        let answer: Value = serde_json::from_str(&answer.stdout).unwrap_or_default();
+        answer["model"]["version"].clone()
+    };
+    take();
+    assert_eq!(champion(), "1.1.0");
+    there.ok(&["models", "alias", "risk@1.0.0", "champion"]);
+    assert_eq!(take().0, 0);
+    assert_eq!(champion(), "1.0.0");
+    there.ok(&["models", "alias", "risk@1.1.0", "champion"]);
+    assert_eq!((take().0, champion()), (0, json!("1.1.0")));
+    assert_eq!(take(), (0, "known known known".to_owned()));
+    // One file alone does not say that the other version is called so no more.
+    there.ok(&["models", "alias", "risk@1.0.0", "champion"]);
+    here.write("one/metadata.json", &fs::read(there.root().join(FILES[0])).unwrap());
+    assert_eq!(here.run(&["import", "--format", "registry", "one"]).code, 1);
+    assert_eq!(champion(), "1.1.0");
+    assert_eq!((take().0, champion()), (0, json!("1.0.0")));
+    there.ok(&["models", "alias", "risk", "champion", "--remove"]);
+    assert_eq!((take().0, champion()), (0, Value::Null));
+    // What somebody here said stays, and is named.
+    here.ok(&["models", "alias", "risk@1.0.0", "champion"]);
+    there.ok(&["models", "alias", "risk@1.1.0", "champion"]);
+    assert_eq!((take().0, champion()), (1, json!("1.0.0")));
+}
+
+#[test]
 fn a_key_is_that_of_one_version_and_of_no_run() {
     let here = trained();
     let run = here.json(&["show", "@"])["run"]["id"].as_str().unwrap().to_owned();

@@ -19,16 +19,18 @@ use crate::render;
 /// ("declared"). Folders are walked; `.lineageignore` is heeded in them. What is recorded already with the same bytes is
 /// not recorded again. Exit code 1 where some files could not be read.
 ///
-/// With `--format mlflow` a folder `mlruns` or an SQLite file becomes runs with metrics, parameters, tags and artifacts, and
-/// model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Imported again, what
-/// is new there is recorded, and what was changed there of model versions and runs: aliases, stages, descriptions, tags,
-/// parameters. What was changed here, and not there, stays. What is damaged, lies ahead of the clock, or differs and cannot be
-/// changed, is named, and the rest taken: exit code 1 then.
+/// With `--format mlflow` a folder `mlruns` or an SQLite file becomes runs with metrics, parameters, tags and artifacts,
+/// and model versions; with `--format openlineage` run events, one a line, become runs with inputs and outputs. Imported
+/// again, what is new there is recorded, and what was changed there of model versions and runs: aliases, stages,
+/// descriptions, tags, parameters; what a run is called there now, and that it is deleted, become tags of it. What was
+/// changed here, and not there, stays. What is damaged, lies ahead of the clock, or differs and cannot be changed, is
+/// named, and the rest taken: exit code 1 then.
 ///
 /// With `--format registry` the `metadata.json` files of a registry, committed in git or brought from another machine, become
 /// model versions as these files say: when and by whom they were registered, their stage, aliases, metrics, the digests of
 /// their files, and the run that trained them, by its key and name where it is not recorded here. Taken again, newer files
-/// become changes; what a file says otherwise than is recorded then is named: exit code 1.
+/// become changes, and an alias that went from one of the files to another goes along; what a file says otherwise than is recorded
+/// then is named: exit code 1.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage import data/raw --generated-by 'fetched from EDGAR'  files from before

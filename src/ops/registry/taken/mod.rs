@@ -8,6 +8,7 @@
 mod changes;
 mod file;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -19,7 +20,7 @@ use crate::model::{Artifact, Fact, ModelAct, ModelAlias, ModelChange, NodeId, ch
 use crate::ops::keep::keep_taken;
 use crate::ops::named::place_on_disk;
 use crate::ops::registry::{Author, Held, view_of};
-use crate::ops::taken::derived_id;
+use crate::ops::taken::{derived_id, is_derived};
 use crate::ops::{Clock, DiskState, Workspace, disk_state};
 use crate::projection::registry_file;
 use crate::store::Snapshot;
@@ -117,7 +118,10 @@ pub fn import_registry(
         read_files.iter().map(|(_, entry, _)| files_here(workspace, entry)).collect();
     let held = Held::take(workspace, clock, author)?;
     let mut facts = Vec::new();
-    let mut known = KnownNames::default();
+    let mut known = KnownNames {
+        claims: Claims::of(read_files.iter().map(|(_, entry, _)| entry)),
+        ..KnownNames::default()
+    };
     let mut texts = Vec::new();
     for ((name, entry, bytes), here) in read_files.into_iter().zip(here) {
         match decide(&held, &mut known, &name, &entry, &mut facts) {
@@ -149,7 +153,7 @@ pub fn import_registry(
         held.snapshot
     } else {
         let changed = report.entries.iter().filter(|entry| entry.news != TakenNews::Known);
-        let concerned: Vec<NodeId> = changed.map(|entry| entry.id).collect();
+        let concerned: Vec<NodeId> = changed.map(|entry| entry.id).chain(known.lost_alias).collect();
         let (snapshot, warnings) = held.record(&facts, &concerned)?;
         report.warnings.extend(warnings);
         snapshot
@@ -214,9 +218,41 @@ fn files_here(workspace: &Workspace, entry: &FileEntry) -> Vec<Artifact> {
 /// What this import itself has recorded so far, and no snapshot has yet.
 #[derive(Default)]
 struct KnownNames {
-    versions: std::collections::BTreeMap<(String, String), NodeId>,
-    aliases: std::collections::BTreeMap<(String, String), NodeId>,
-    ids: std::collections::BTreeSet<NodeId>,
+    versions: BTreeMap<(String, String), NodeId>,
+    aliases: BTreeMap<(String, String), NodeId>,
+    ids: BTreeSet<NodeId>,
+    /// What the files say of who is called what.
+    claims: Claims,
+    /// Versions that are called otherwise by it.
+    lost_alias: Vec<NodeId>,
+}
+
+/// What the files of a registry say together of who is called what.
+#[derive(Default)]
+struct Claims {
+    of_version: BTreeMap<NodeId, Vec<String>>,
+    /// Model and alias.
+    of_any: BTreeSet<(String, String)>,
+}
+
+impl Claims {
+    fn of<'e>(entries: impl Iterator<Item = &'e FileEntry>) -> Self {
+        let mut claims = Claims::default();
+        for entry in entries {
+            let named = entry.aliases.iter().map(|alias| (entry.model.name.clone(), alias.clone()));
+            claims.of_any.extend(named);
+            claims.of_version.insert(entry.model.id, entry.aliases.clone());
+        }
+        claims
+    }
+
+    /// Returns true where an import said this, and the file of the version that it was said of is among these and says so no more.
+    fn take_back(&self, said: &ModelAlias) -> bool {
+        let is_said_no_more = said
+            .model
+            .is_none_or(|id| self.of_version.get(&id).is_some_and(|aliases| !aliases.contains(&said.alias)));
+        said.by.is_empty() && is_derived(said.id) && is_said_no_more
+    }
 }
 
 impl KnownNames {
@@ -246,7 +282,7 @@ fn decide(
         Some(id) if id == model.id && snapshot.model(id)?.is_some() => {
             let changes = changes::newer(snapshot, &view_of(snapshot, id)?, entry, file)?;
             let before = facts.len();
-            take_aliases(snapshot, known, entry, facts, &mut remarks)?;
+            take_aliases(held, known, entry, facts, &mut remarks)?;
             facts.extend(changes);
             let news = if facts.len() == before { TakenNews::Known } else { TakenNews::Changed };
             return Ok((news, remarks));
@@ -275,7 +311,7 @@ fn decide(
     known.versions.insert((model.name.clone(), model.version.clone()), model.id);
     facts.push(Fact::ModelRegistered(model.clone()));
     facts.extend(entry.withdrawn());
-    take_aliases(snapshot, known, entry, facts, &mut remarks)?;
+    take_aliases(held, known, entry, facts, &mut remarks)?;
     Ok((TakenNews::New, remarks))
 }
 
@@ -305,40 +341,60 @@ impl FileEntry {
     }
 }
 
-/// Takes the aliases of a version, as far as nothing is called so here: when another was, an entry does not say.
+/// Takes the aliases of a version, as far as nothing is called so here, or what an import said of them is taken back by the same
+/// files. What somebody here said of an alias stays: when another was called so, an entry does not say.
 fn take_aliases(
-    snapshot: &Snapshot,
+    held: &Held<'_>,
     known: &mut KnownNames,
     entry: &FileEntry,
     facts: &mut Vec<Fact>,
     remarks: &mut Vec<String>,
 ) -> Result<()> {
-    let model = &entry.model;
+    let (snapshot, model) = (&held.snapshot, &entry.model);
+    let named = |alias: &str, of: Option<NodeId>, at| {
+        Fact::ModelNamed(ModelAlias {
+            id: derived_id("alias", &format!("{}\0{alias}", model.id), at),
+            name: model.name.clone(),
+            alias: alias.to_owned(),
+            model: of,
+            at,
+            by: String::new(),
+        })
+    };
     for alias in &entry.aliases {
         if let Err(error) = check_alias(alias) {
             remarks.push(error.in_full());
             continue;
         }
         let place = (model.name.clone(), alias.clone());
-        let last = snapshot.alias_statements(&model.name, alias)?.pop().map(|last| last.model);
-        match known.aliases.get(&place).copied().map(Some).or(last) {
-            Some(id) if id == Some(model.id) => {}
-            Some(_) => remarks.push(format!(
+        let last = snapshot.alias_statements(&model.name, alias)?.pop();
+        let at = match (known.aliases.get(&place), &last) {
+            (Some(id), _) if *id == model.id => continue,
+            (None, Some(last)) if last.model == Some(model.id) => continue,
+            (None, None) => Some(model.as_of()),
+            (None, Some(last)) if known.claims.take_back(last) => {
+                known.lost_alias.extend(last.model);
+                Some(held.now())
+            }
+            _ => None,
+        };
+        let Some(at) = at else {
+            remarks.push(format!(
                 "`{alias}` is said to be its name, and is not here: `lineage models alias {} {alias}` makes it so",
                 label(model)
-            )),
-            None => {
-                let at = model.as_of();
-                facts.push(Fact::ModelNamed(ModelAlias {
-                    id: derived_id("alias", &format!("{}\0{alias}", model.id), at),
-                    name: model.name.clone(),
-                    alias: alias.clone(),
-                    model: Some(model.id),
-                    at,
-                    by: String::new(),
-                }));
-                known.aliases.insert(place, model.id);
-            }
+            ));
+            continue;
+        };
+        facts.push(named(alias, Some(model.id), at));
+        known.aliases.insert(place, model.id);
+    }
+    // Of its statements on one alias, the last counts.
+    let mut last: BTreeMap<String, ModelAlias> = BTreeMap::new();
+    last.extend(snapshot.aliases_of(&model.name)?.into_iter().map(|said| (said.alias.clone(), said)));
+    for (alias, said) in last {
+        let is_claimed = known.claims.of_any.contains(&(model.name.clone(), alias.clone()));
+        if said.model == Some(model.id) && !is_claimed && known.claims.take_back(&said) {
+            facts.push(named(&alias, None, held.now()));
         }
     }
     Ok(())
