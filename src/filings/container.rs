@@ -75,16 +75,16 @@ const HEAD_LEN: usize = 256 * 1024;
 
 fn refuse_binary(bytes: &[u8]) -> Result<()> {
     const AS_SERVED: &str = "give filings as EDGAR serves them, .txt or .htm";
-    const MAGIC: [(&[u8], &str, &str); 6] = [
-        (b"%PDF-", "a PDF document", AS_SERVED),
-        (b"PK\x03\x04", "a ZIP archive", "unpack it: `unzip FILE`"),
-        (b"\x1f\x8b", "a gzip archive", "unpack it: `gunzip FILE`"),
-        (b"\x89PNG", "a PNG picture", AS_SERVED),
-        (b"\xff\xd8\xff", "a JPEG picture", AS_SERVED),
-        (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it: `unzstd FILE`"),
+    const MAGIC: [(&[u8], &str); 6] = [
+        (b"%PDF-", "a PDF document"),
+        (b"PK\x03\x04", "a ZIP archive, to be unpacked by `unzip`"),
+        (b"\x1f\x8b", "a gzip archive, to be unpacked by `gunzip`"),
+        (b"\x89PNG", "a PNG picture"),
+        (b"\xff\xd8\xff", "a JPEG picture"),
+        (b"\x28\xb5\x2f\xfd", "a zstd archive, to be unpacked by `unzstd`"),
     ];
-    if let Some((_, what, hint)) = MAGIC.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
-        return Err(Error::request(format!("the file is {what}, not an SEC filing")).hint(*hint));
+    if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(Error::request(format!("the file is no SEC filing, but {what}")).hint(AS_SERVED));
     }
     if let Some(encoding) = utf16(bytes) {
         return Err(Error::request(format!("the file is text in {encoding}, which is not read")).hint(

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::disk::open_regular;
 use crate::error::{Error, Result};
 use crate::filings::utf16;
-use crate::model::{ArtifactPath, Digest, repeated_word};
+use crate::model::{ArtifactPath, Digest, printed_word, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::named::place_on_disk;
 use crate::projection::names;
@@ -74,7 +74,17 @@ pub fn find(
     }
     if found.files.is_empty() {
         let shown: Vec<String> = requested.iter().map(|path| shown(path)).collect();
-        return Err(Error::request(format!("no filings in {}", shown.join(", "))).hint(
+        let is_packed = |place: &PathBuf| {
+            place
+                .extension()
+                .is_some_and(|ending| ["gz", "zip", "zst", "xz", "bz2"].iter().any(|one| ending == *one))
+        };
+        let error = Error::request(format!("no filings in {}", shown.join(", ")));
+        if let Some(packed) = found.passed_over.iter().find(|place| is_packed(place)) {
+            let name = printed_word(packed.file_name().unwrap_or_default());
+            return Err(error.hint(format!("packed files are not read: unpack `{name}` and the like first")));
+        }
+        return Err(error.hint(
             "give files, folders or patterns: `lineage pipeline data/raw`; filings are SGML submissions, HTML, inline XBRL or plain text of Forms 10-K and 10-Q",
         ));
     }
@@ -397,6 +407,7 @@ mod tests {
     fn inputs_that_are_not_there_are_named() {
         check(&[], &["nowhere"], "cannot read the input `nowhere`: No such file or directory (os error 2)");
         check(&[("raw/x.tsv", "1")], &["raw"], "no filings in `raw`");
+        check(&[("raw/x.htm.gz", "1")], &["raw"], "no filings in `raw`");
         check(&[("raw/x.tsv", "1")], &["raw/*.htm"], "nothing matches `raw/*.htm`");
     }
 
