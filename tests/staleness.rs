@@ -383,3 +383,58 @@ r = c.execute('select a from t').fetchone()[0].encode()";
         assert_eq!(found, (stale.to_vec(), doubtful.to_vec()), "{way}");
     }
 }
+
+#[test]
+fn what_must_be_done_again_is_told_run_by_run_with_the_models_made_from_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("raw", b"1\n");
+    if !run(&place, &["sh", "-c", "sort raw > z_feat"]) {
+        return;
+    }
+    run(&place, &["sh", "-c", "cat z_feat > model; echo 1 > seen"]);
+    run(&place, &["sh", "-c", "wc model seen > a_report"]);
+    place.ok(&["register", "net", "1.0.0", "--artifact", "m=model"]);
+    place.ok(&["models", "promote", "net@1.0.0", "--to", "production"]);
+    let card = place.json(&["models", "show", "net@1.0.0"]);
+    assert_eq!(card["model"]["changed_since"], Value::Array(Vec::new()));
+
+    place.write("raw", b"2\n");
+    let (code, report) = place.status();
+    assert_eq!(code, 1);
+    let redo = report["redo"].as_array().unwrap();
+    let commands: Vec<&str> = redo.iter().map(|redo| redo["command"].as_str().unwrap()).collect();
+    assert_eq!(
+        commands,
+        [
+            "sh -c 'sort raw > z_feat'",
+            "sh -c 'cat z_feat > model; echo 1 > seen'",
+            "sh -c 'wc model seen > a_report'"
+        ]
+    );
+    assert_eq!(redo[0]["cause"]["used"]["path"], "raw");
+    assert_eq!((&redo[1]["cause"], &redo[1]["after"][0]), (&Value::Null, &redo[0]["run"]["tail"]));
+    assert_eq!((&redo[1]["stale"], &redo[1]["files"]), (&Value::from(1), &Value::from(2)));
+    assert_eq!(report["stale_models"][0]["label"], "net@1.0.0");
+    assert_eq!(paths(&report["stale"]), ["a_report", "model", "z_feat"]);
+    let text = place.run(&["status", "-n", "1"]).stdout;
+    assert!(text.contains("redo         3 runs are to be done again, in this order\n"), "{text}");
+    assert!(text.contains("and 2 more; `--limit 0` lists all\n"), "{text}");
+    assert!(text.contains("net@1.0.0  production  model\n"), "{text}");
+    let card = place.ok(&["models", "show", "net@production"]).stdout;
+    assert!(
+        card.contains("  stale       made from what has changed since: raw has changed on disk\n"),
+        "{card}"
+    );
+
+    // What is asked about is one file: what comes before it is told as well.
+    let report = place.json(&["status", "model"]);
+    assert_eq!(paths(&report["stale"]), ["model"]);
+    assert_eq!(report["redo"].as_array().unwrap().len(), 2);
+
+    for command in commands {
+        run(&place, &["sh", "-c", command.trim_start_matches("sh -c ").trim_matches('\'')]);
+    }
+    let (code, report) = place.status();
+    assert_eq!((code, &report["redo"]), (0, &Value::Array(Vec::new())), "{report:#}");
+}

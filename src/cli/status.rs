@@ -27,6 +27,10 @@ use crate::render;
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///
+/// redo: what must be done again: the runs that made what is stale or lost, each behind those that wrote what it read, with what makes
+/// its files stale and none of the runs before, and with its command. models: registered versions that hold stale files, those in
+/// production first.
+///
 /// Counted and not listed are, by their names in JSON, which are no faults either: in_git, gone, but git has them;
 /// edited_in_git, code that a run wrote, edited since, and as git has it; gone_outside, outside the workspace, and gone;
 /// elsewhere, no files here, such as addresses; without_content, named without their bytes.
@@ -39,7 +43,8 @@ use crate::render;
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage status                 what changed, is stale, was lost or was never recorded
-  lineage status data/processed  the same of one folder")]
+  lineage status data/processed  the same of one folder
+  lineage status model.pt        what to do again for one file, and in which order")]
 pub(crate) struct Status {
     /// Files and folders to look at; by default everything recorded, runs without an end, and the journal.
     #[arg(value_name = "PATH")]

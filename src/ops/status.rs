@@ -4,7 +4,9 @@ mod asked;
 mod elsewhere;
 mod files;
 mod named;
+mod order;
 mod partitions;
+mod redo;
 mod renamed;
 mod report;
 mod stale;
@@ -13,14 +15,14 @@ mod tests;
 mod unknown;
 mod waiting;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::model::{RunId, RunKind};
 use crate::ops::Workspace;
 use crate::ops::here::Here;
-use crate::query::{self, Ancestry, NewestFile, Removal, Write};
+use crate::query::{self, Ancestry, NewestFile, Origin, Removal, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
@@ -28,8 +30,11 @@ pub use report::{
     StaleFile, StatusReport, Unapplied,
 };
 
+pub use redo::{Redo, RedoCaveat, RedoHow, StaleModel};
+
 use asked::Asked;
 use files::OnDisk;
+use redo::Again;
 use renamed::Renamings;
 
 /// Compares what is recorded with the disk: the files and folders in `paths`, seen from `folder`; all where there are none.
@@ -49,46 +54,82 @@ pub fn status(
     let files = query::newest_files(snapshot)?;
     let targets: Vec<usize> =
         (0..files.len()).filter(|at| asked.has(files[*at].artifact.path.as_bytes())).collect();
-    let mut looking = Looking {
-        workspace,
-        snapshot,
-        places: files.iter().enumerate().map(|(at, file)| (file.path_no, at)).collect(),
-        files,
-        disk: HashMap::new(),
-        kept: HashSet::new(),
-        removed: HashMap::new(),
-        gone: HashSet::new(),
-        renamings: Renamings::default(),
-        writers: HashMap::new(),
-        here: Here::of(workspace),
-        newer_elsewhere: HashMap::new(),
-        never_here: HashSet::new(),
-        known_otherwise: HashSet::new(),
-        code_of: HashMap::new(),
-        report: StatusReport { is_of_part: !paths.is_empty(), ..StatusReport::default() },
-    };
+    let mut looking = Looking::new(workspace, snapshot, files);
+    looking.report.is_of_part = !paths.is_empty();
     looking.compare(targets.iter().copied())?;
     looking.take_as_in_git(&targets)?;
     looking.prefer_own_writers(&targets)?;
-    let current: Vec<(usize, Write)> = targets
-        .iter()
-        .filter_map(|at| Some((*at, looking.files[*at].writer.filter(|_| !looking.files[*at].superseded)?)))
-        .collect();
-    let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
-    let mut ancestry = Ancestry::of(snapshot, &writes)?;
+    let mut current = looking.current(&targets);
+    let listed = current.len();
+    let mut ancestry = ancestry_of(snapshot, &current)?;
     looking.compare_read(&ancestry.paths())?;
+    let on_the_way = looking.made_on_the_way(&targets, &ancestry);
+    if !on_the_way.is_empty() {
+        looking.take_as_in_git(&on_the_way)?;
+        looking.prefer_own_writers(&on_the_way)?;
+        current.extend(looking.current(&on_the_way));
+        ancestry = ancestry_of(snapshot, &current)?;
+        looking.compare_read(&ancestry.paths())?;
+    }
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
+    looking.sort_out_unlisted(&on_the_way)?;
     looking.sort_out(&targets)?;
     looking.find_gone()?;
-    let may_be_stale = looking.find_stale(&current, &ancestry)?;
-    looking.find_doubtful(&current, &ancestry, may_be_stale)?;
+    let may_be_stale = looking.find_stale(&current, listed, &ancestry)?;
+    looking.find_doubtful(&current[..listed], &ancestry, may_be_stale)?;
+    looking.find_redo(&targets)?;
     looking.find_unknown(&asked)?;
     if paths.is_empty() {
         looking.find_unended()?;
         looking.find_unapplied()?;
     }
     Ok(looking.report)
+}
+
+/// Finds what has other bytes now than went into some versions of files, all the way up, by path; each is named with the moment by
+/// which it was made.
+///
+/// The cost is linear in what they were made from.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn changed_since_made(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    made: &[(ArtifactNo, i64)],
+) -> Result<Vec<StaleCause>> {
+    let mut writes = Vec::with_capacity(made.len());
+    for (number, by) in made {
+        writes.extend(match query::last_writer(snapshot, *number)? {
+            Some(write) => Some(write),
+            None => match query::origin(snapshot, *number, *by, None)? {
+                Origin::Written(write) | Origin::Copied(write) => Some(write),
+                Origin::Gap(_) | Origin::Unknown(_) | Origin::Source => None,
+            },
+        });
+    }
+    let mut ancestry = Ancestry::of(snapshot, &writes)?.naming_all();
+    let paths = ancestry.paths();
+    let mut files = Vec::with_capacity(paths.len());
+    for path in &paths {
+        files.extend(query::newest_file_known_to(snapshot, *path, &mut |_| Ok(true))?);
+    }
+    let mut looking = Looking::new(workspace, snapshot, files);
+    looking.compare_read(&paths)?;
+    looking.follow_names()?;
+    ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
+    looking.find_gone()?;
+    let mut causes = BTreeSet::new();
+    for outdated in ancestry.outdated(snapshot, &|path| looking.now(path))? {
+        causes.extend(looking.causes(outdated.stale.first)?);
+    }
+    Ok(causes.into_iter().collect())
+}
+
+fn ancestry_of(snapshot: &Snapshot, current: &[(usize, Write)]) -> Result<Ancestry> {
+    let writes: Vec<Write> = current.iter().map(|(_, write)| *write).collect();
+    Ancestry::of(snapshot, &writes)
 }
 
 /// A comparison under way.
@@ -102,6 +143,10 @@ struct Looking<'a> {
     kept: HashSet<usize>,
     /// Those that are gone from the disk since a run took them away.
     removed: HashMap<usize, Removal>,
+    /// Those that are gone from the disk and not kept, and that git does not have.
+    lost: HashSet<usize>,
+    /// What is to be made again.
+    again: Again,
     /// Those that are gone from the disk, and that no run can make again.
     gone: HashSet<usize>,
     /// Where sources lie that somebody gave another name.
@@ -117,4 +162,29 @@ struct Looking<'a> {
     /// What steps read as code that stands in a commit.
     code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,
+}
+
+impl<'a> Looking<'a> {
+    fn new(workspace: &'a Workspace, snapshot: &'a Snapshot, files: Vec<NewestFile>) -> Self {
+        Looking {
+            workspace,
+            snapshot,
+            places: files.iter().enumerate().map(|(at, file)| (file.path_no, at)).collect(),
+            files,
+            disk: HashMap::new(),
+            kept: HashSet::new(),
+            removed: HashMap::new(),
+            lost: HashSet::new(),
+            again: Again::default(),
+            gone: HashSet::new(),
+            renamings: Renamings::default(),
+            writers: HashMap::new(),
+            here: Here::of(workspace),
+            newer_elsewhere: HashMap::new(),
+            never_here: HashSet::new(),
+            known_otherwise: HashSet::new(),
+            code_of: HashMap::new(),
+            report: StatusReport::default(),
+        }
+    }
 }

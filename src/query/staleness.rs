@@ -199,6 +199,11 @@ impl Ancestry {
         Ok(Ancestry { nodes, starts, digests, without_content, causes_max: CAUSES_MAX })
     }
 
+    /// Names all causes of each target, instead of the first.
+    pub fn naming_all(self) -> Self {
+        Ancestry { causes_max: usize::MAX, ..self }
+    }
+
     /// Returns every path that was read on the way to any target, and where copies may come from.
     pub fn paths(&self) -> HashSet<PathNo> {
         let reads = self.nodes.iter().flat_map(|node| &node.reads);

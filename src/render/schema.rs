@@ -157,6 +157,11 @@ fn artifact() -> Value {
     object([("path", text()), ("digest", or_null(digest())), ("size_bytes", or_null(count()))])
 }
 
+/// A path that has other bytes now than went into a file.
+fn stale_cause() -> Value {
+    object([("used", artifact()), ("now", or_null(digest())), ("run_tail", or_null(text()))])
+}
+
 fn remark() -> Value {
     object([("kind", text()), ("text", text()), ("count", count())])
 }

@@ -1,5 +1,7 @@
 //! What `lineage status` found, as text for people and as JSON.
 
+mod redo;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -49,7 +51,7 @@ macro_rules! list {
 }
 
 /// All lists, in their order.
-const LISTS: [List; 14] = [
+const LISTS: [List; 16] = [
     list!(
         ["changed", "changed"],
         ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
@@ -171,6 +173,23 @@ const LISTS: [List; 14] = [
         running,
         run_row,
         run_head_json
+    ),
+    List {
+        behind: |report| redo::whole_runs(&report.redo),
+        ..list!(
+            ["redo", "redo"],
+            ["run is to be done again", "runs are to be done again, in this order"],
+            redo,
+            redo::row,
+            redo::json
+        )
+    },
+    list!(
+        ["models", "stale_models"],
+        ["model version is made from what has changed", "model versions are made from what has changed"],
+        stale_models,
+        redo::model_row,
+        redo::model_json
     ),
 ];
 
@@ -298,6 +317,11 @@ fn first_causes(causes: impl Iterator<Item = String>, total: u64) -> Vec<String>
         more => first.push(format!("and {} more", thousands(more))),
     }
     first
+}
+
+/// Names what has changed: of many, the first.
+pub(crate) fn causes_words(causes: &[StaleCause]) -> String {
+    first_causes(causes.iter().map(cause), causes.len() as u64).join(", ")
 }
 
 fn cause(cause: &StaleCause) -> String {
@@ -448,7 +472,7 @@ fn not_here_json(not_here: &NotHere) -> Value {
     value
 }
 
-fn cause_json(cause: &StaleCause) -> Value {
+pub(crate) fn cause_json(cause: &StaleCause) -> Value {
     json!({"used": artifact_json(&cause.used), "now": cause.now.map(|now| now.to_string()), "run_tail": cause.run})
 }
 

@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::model::{Artifact, Evidence, NamedArtifact, NodeId, Note};
+use crate::model::{Artifact, Evidence, ModelVersion, NamedArtifact, NodeId, Note};
 use crate::ops::notes::notes_on_model;
+use crate::ops::status::{StaleCause, changed_since_made};
 use crate::ops::{DiskState, Workspace, disk_state};
 use crate::query::RunHead;
 use crate::query::filter::Lack;
-use crate::query::registry::{ModelView, inputs, latest, model_names, model_view, production, versions};
-use crate::store::{Order, Snapshot};
+use crate::query::registry::{
+    ModelView, inputs, latest, made_as, model_names, model_view, production, versions,
+};
+use crate::store::{ArtifactNo, Order, Snapshot};
 
 /// A version of a model, with what belongs to it.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub struct ModelCard {
     pub inputs_said: bool,
     /// Its files, and how they lie on disk.
     pub files: Vec<(NamedArtifact, DiskState)>,
+    /// What has other bytes now than went into its files, by path; `None` where nobody looked.
+    pub changed_since: Option<Vec<StaleCause>>,
     /// Documents that speak of it.
     pub documents: Vec<Note>,
 }
@@ -57,7 +62,8 @@ pub struct ModelOverview {
     pub versions: Vec<ModelRow>,
 }
 
-/// Puts together what belongs to a version; its files are read where `read_files` says so.
+/// Puts together what belongs to a version; its files, and what went into them, are read where `read_files`
+/// says so.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -75,8 +81,25 @@ pub fn card(
         (held, state)
     });
     let files = files.collect();
+    let changed_since = match read_files {
+        true => Some(changed_since_made(workspace, snapshot, &as_made(snapshot, &view.model)?)?),
+        false => None,
+    };
     let (run, documents) = (run_head(workspace, snapshot, &view)?, notes_on_model(snapshot, &view)?);
-    Ok(ModelCard { run, inputs, inputs_said, files, documents, view })
+    Ok(ModelCard { run, inputs, inputs_said, files, changed_since, documents, view })
+}
+
+/// Lists what the files of a version were made as, each with the moment by which it was: as they lie where they were registered from, or
+/// where nobody recorded who wrote them there, as the version's run made them.
+fn as_made(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(ArtifactNo, i64)>> {
+    let held = model.artifacts.iter().filter(|held| held.link.is_none());
+    let mut written = Vec::new();
+    for number in snapshot.artifact_nos(held.map(|held| &held.artifact))? {
+        if snapshot.is_written(number)? {
+            written.push((number, i64::MAX));
+        }
+    }
+    if written.is_empty() { made_as(snapshot, model) } else { Ok(written) }
 }
 
 /// Reads the run of a version.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Evidence, NodeId, Stage};
+use crate::model::{Artifact, Evidence, NodeId};
 use crate::ops::registry::{ModelCard, card};
 use crate::ops::show::{Fate, Showing, Walked};
 use crate::query::registry::{LearnedHow, ModelView, learned_from, made_as, model_view};
@@ -88,19 +88,8 @@ impl Showing<'_> {
             let (how, evidence) = (learned.how, learned.evidence);
             found.extend(view.map(|view| LearnedModel { view, how, evidence }));
         }
-        found.sort_by_key(|model| {
-            let place = [Stage::Production, Stage::Staging, Stage::Development, Stage::Archived];
-            let view = &model.view;
-            let place = place.iter().position(|stage| *stage == view.stage);
-            let version = crate::model::version_key(&view.model.version);
-            (
-                view.deleted.is_some(),
-                model.evidence == Evidence::Carried,
-                place,
-                view.model.name.clone(),
-                std::cmp::Reverse(version),
-                view.model.id,
-            )
+        found.sort_by_cached_key(|model| {
+            (model.view.deleted.is_some(), model.evidence == Evidence::Carried, model.view.rank())
         });
         Ok(found)
     }

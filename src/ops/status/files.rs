@@ -109,7 +109,8 @@ impl Looking<'_> {
 
     /// Puts each file asked about into its list.
     pub(super) fn sort_out(&mut self, targets: &[usize]) -> Result<()> {
-        self.kept = self.kept_among(targets);
+        let kept = self.kept_among(targets);
+        self.kept.extend(kept);
         for at in targets {
             if self.disk[at] == OnDisk::Gone {
                 let removal = self.removal(*at)?;
@@ -218,6 +219,7 @@ impl Looking<'_> {
                 let reason = "gone, and whether it is kept only its owner can see".to_owned();
                 self.report.unreadable.push((file, reason));
             } else {
+                self.lost.insert(at);
                 self.report.lost.push(file);
             }
         }

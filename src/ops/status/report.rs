@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::{Redo, StaleModel};
 use crate::model::{Artifact, ArtifactPath, Digest, RunId, RunKind, Timestamp};
 use crate::query::{RemovedBy, RunHead};
 
-/// How the files on disk relate to what is recorded. Every list is sorted by path.
+/// How the files on disk relate to what is recorded. Lists of files are sorted by path.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct StatusReport {
@@ -41,6 +42,10 @@ pub struct StatusReport {
     pub interrupted: Vec<RunHead>,
     /// Pipeline runs that failed, or some of whose filings did, unless a later run of the same command took their place.
     pub failed: Vec<RunHead>,
+    /// The runs that made what is stale or lost, in the order of making: each behind those that wrote what it read.
+    pub redo: Vec<Redo>,
+    /// The model versions that hold stale files; those in production first.
+    pub stale_models: Vec<StaleModel>,
     /// Runs whose process lives.
     pub running: Vec<RunHead>,
     /// What the journal holds and the store lacks.

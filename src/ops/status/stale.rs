@@ -11,7 +11,7 @@ use crate::store::PathNo;
 
 impl Looking<'_> {
     /// Returns what lies at a path now; where it is gone and was written, what can be written again.
-    fn now(&self, path: PathNo) -> Option<Now> {
+    pub(super) fn now(&self, path: PathNo) -> Option<Now> {
         let at = self.places.get(&path)?;
         let file = &self.files[*at];
         match self.disk.get(at)? {
@@ -57,22 +57,31 @@ impl Looking<'_> {
         Ok(())
     }
 
-    /// Finds what is stale. Returns what may be, each file by its place.
+    /// Finds what is stale, and lists the first `listed`. Returns what of these may be, each file by its place.
     pub(super) fn find_stale(
         &mut self,
         current: &[(usize, Write)],
+        listed: usize,
         ancestry: &Ancestry,
     ) -> Result<HashMap<usize, StaleFile>> {
         let mut may_be_stale = HashMap::new();
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
-        for ((at, _), OutOfDate { stale, kept_up, may_be }) in current.iter().zip(outdated) {
+        for (number, ((at, _), OutOfDate { stale, kept_up, may_be })) in
+            current.iter().zip(outdated).enumerate()
+        {
+            let is_listed = number < listed;
             // What was altered or lost itself is listed as that.
             if !self.is_as_recorded(*at) || self.known_otherwise.contains(at) {
                 continue;
             }
             if !stale.is_empty() {
                 let stale = self.stale_file(*at, stale)?;
-                self.report.stale.push(stale);
+                self.add_stale(*at, &stale, is_listed)?;
+                if is_listed {
+                    self.report.stale.push(stale);
+                }
+            } else if !is_listed {
+                // Only what is stale for certain is to be made again.
             } else if !may_be.is_empty() {
                 may_be_stale.insert(*at, self.stale_file(*at, may_be)?);
             } else if !kept_up.is_empty() {
@@ -83,9 +92,22 @@ impl Looking<'_> {
         Ok(may_be_stale)
     }
 
+    /// Returns those of some files that a run wrote last and no later one superseded, each with its write.
+    pub(super) fn current(&self, files: &[usize]) -> Vec<(usize, Write)> {
+        let written = files.iter().map(|at| (*at, &self.files[*at])).filter(|(_, file)| !file.superseded);
+        written.filter_map(|(at, file)| Some((at, file.writer?))).collect()
+    }
+
     fn stale_file(&mut self, at: usize, outdated: Causes<Outdated>) -> Result<StaleFile> {
-        let mut causes = Vec::with_capacity(outdated.first.len());
-        for cause in outdated.first {
+        let causes = self.causes(outdated.first)?;
+        let file = self.files[at].clone();
+        let file = self.recorded(&file)?;
+        Ok(StaleFile { file, causes, causes_total: outdated.total })
+    }
+
+    pub(super) fn causes(&mut self, outdated: Vec<Outdated>) -> Result<Vec<StaleCause>> {
+        let mut causes = Vec::with_capacity(outdated.len());
+        for cause in outdated {
             let mut used = self.snapshot.artifact(cause.used)?;
             let now = match self.now(cause.path) {
                 Some(Now::Bytes(digest) | Now::Perhaps(digest)) => Some(digest),
@@ -101,9 +123,7 @@ impl Looking<'_> {
             };
             causes.push(StaleCause { used, now, run });
         }
-        let file = self.files[at].clone();
-        let file = self.recorded(&file)?;
-        Ok(StaleFile { file, causes, causes_total: outdated.total })
+        Ok(causes)
     }
 
     fn is_as_recorded(&self, at: usize) -> bool {

@@ -105,6 +105,73 @@ fn record(workspace: &Workspace, clock: &Clock, name: &str, run: &str) {
     }
 }
 
+/// What is to be done again: the run, its stale, lost and all files, what makes it stale, and the runs that come before.
+fn redo(runs: &[&str], disk: &[&str], asked: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = recorded(folder.path(), runs, disk);
+    let view = workspace.view().unwrap();
+    let asked: Vec<PathBuf> = asked.iter().map(PathBuf::from).collect();
+    let report = status(&workspace, &view.snapshot, workspace.root(), &asked).unwrap();
+    let name = |tail: &str| {
+        let head = report.redo.iter().map(|redo| &redo.head).find(|head| head.tail == *tail).unwrap();
+        head.view.run.name.clone()
+    };
+    let lines = report.redo.iter().map(|redo| {
+        let cause = redo.cause.iter().map(|cause| format!(" {}", cause.used.path)).collect::<String>();
+        let after = redo.after.iter().map(|tail| format!(" after {}", name(tail))).collect::<String>();
+        let caveats = redo.caveats.iter().map(|caveat| format!(" ({})", caveat.as_str())).collect::<String>();
+        let Redo { stale, lost, files, .. } = redo;
+        format!("{} {stale}+{lost}/{files}{cause}{after}{caveats}", redo.head.view.run.name)
+    });
+    lines.collect()
+}
+
+#[test]
+fn what_must_be_done_again_stands_in_the_order_of_making() {
+    let runs = ["prep$ raw=1 -> feat=1", "train$ feat=1 p=1 -> model=1 m=1", "report$ model=1 m=1 -> r=1"];
+    let all = ["prep 1+0/1 raw", "train 2+0/2 after prep", "report 1+0/1 after train"];
+    let lies = ["raw=9", "p=1", "feat=1", "model=1", "m=1", "r=1"];
+    assert_eq!(redo(&runs, &lies, &[]), all);
+    // To make one file again, all on the way to it comes first, and nothing else.
+    assert_eq!(redo(&runs, &lies, &["r"]), all);
+    assert_eq!(redo(&runs, &lies, &["feat"]), all[..1]);
+    // Only what is made from what has changed, and that is said once.
+    assert_eq!(
+        redo(&runs, &["raw=9", "p=9", "feat=1", "model=1", "m=1", "r=1"], &[]),
+        ["prep 1+0/1 raw", "train 2+0/2 p after prep", "report 1+0/1 after train"]
+    );
+    assert_eq!(
+        redo(&runs, &["raw=1", "p=9", "feat=1", "model=1", "m=1", "r=1"], &[]),
+        ["train 2+0/2 p", "report 1+0/1 after train"]
+    );
+    assert_eq!(redo(&runs, &["raw=1", "p=1", "feat=1", "m=1", "r=1"], &[]), ["train 0+1/2"]);
+}
+
+#[test]
+fn a_run_comes_after_the_last_that_wrote_what_it_read_whoever_wrote_it_then() {
+    let runs = ["prep$ raw=1 -> feat=1 x=1", "train$ feat=1 -> model=1", "again$ raw=2 -> feat=2"];
+    assert_eq!(
+        redo(&runs, &["raw=3", "feat=2", "x=1", "model=1"], &[]),
+        ["prep 1+0/1 raw", "again 1+0/1 raw", "train 1+0/1 after prep after again"]
+    );
+}
+
+#[test]
+fn those_that_write_on_in_one_another_s_files_are_done_again_in_the_order_in_which_they_were_done() {
+    let runs = ["a$ d=1 t=0 -> t=1 m1=1", "b$ d=1 t=1 -> t=2 m2=1", "c$ m1=1 m2=1 -> best=1"];
+    let found = redo(&runs, &["d=9", "t=2", "m1=1", "m2=1", "best=1"], &[]);
+    assert_eq!(found, ["a 1+0/1 d", "b 2+0/2 after a", "c 1+0/1 after a after b"]);
+}
+
+#[test]
+fn what_may_not_simply_be_done_again_is_said_so() {
+    let runs = ["d=1 -> a=1", "two$ d=1 -> b=1 CUT", "three$ d=1 -> c=1 FAILED"];
+    assert_eq!(
+        redo(&runs, &["d=9", "a=1", "b=1", "c=1"], &[]),
+        ["r 1+0/1 d (no command)", "two 1+0/1 d (interrupted)", "three 1+0/1 d (failed)"]
+    );
+}
+
 #[test]
 fn the_environment_of_one_program_does_not_make_stale_what_another_made() {
     let runs = ["env://python=1 a=1 -> b=1", "env://perl=1 env://python=2 a=1 -> c=1"];

@@ -16,12 +16,15 @@ mod selector;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::model::{Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp};
+use crate::model::{
+    Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp, version_key,
+};
 use crate::query::history::{last_values, run_view};
 use crate::store::{ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
@@ -80,6 +83,14 @@ impl ModelView {
             Some(_) => format!("{label}~{}", self.model.id.tail(NodeId::TAIL_DIGITS)),
             None => label,
         }
+    }
+
+    /// Returns where it stands among versions of all models: those in production first, and those that were withdrawn last.
+    pub(crate) fn rank(&self) -> impl Ord + use<> {
+        let stages = [Stage::Production, Stage::Staging, Stage::Development, Stage::Archived];
+        let stage = stages.iter().position(|stage| *stage == self.stage);
+        let version = Reverse(version_key(&self.model.version));
+        (self.deleted.is_some(), stage, self.model.name.clone(), version, self.model.id)
     }
 
     /// Returns true where it can be used: it was not withdrawn, and its name is its own.

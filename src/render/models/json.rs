@@ -8,6 +8,7 @@ use crate::query::RunHead;
 use crate::query::filter::Lack;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::show_json::{artifact_json, run_head_json, state_name};
+use crate::render::status::cause_json;
 
 /// Writes a version and where it stands, without what belongs to it.
 pub fn view_json(view: &ModelView) -> Value {
@@ -111,6 +112,8 @@ pub(crate) fn card_value(card: &ModelCard) -> Value {
     value["inputs"] = card.inputs.iter().map(input_json).collect();
     value["documents"] = card.documents.iter().map(|note| json!(note.artifact.path.in_json())).collect();
     value["inputs_evidence"] = json!(if card.inputs_said { "declared" } else { "recorded" });
+    value["changed_since"] =
+        card.changed_since.as_ref().map_or(Value::Null, |causes| causes.iter().map(cause_json).collect());
     value["artifacts"] = card
         .files
         .iter()

@@ -16,16 +16,16 @@ use crate::query::filter::Lack;
 use crate::query::registry::{HistoryAct, HistoryEntry, ModelView};
 use crate::render::log::plain_table;
 use crate::render::show::{code_words, other_repository, status};
-use crate::render::status::aligned;
+use crate::render::status::{aligned, causes_words};
 use crate::render::table::{COLUMNS_CHOOSE, IN_JSON, in_full, table};
 use crate::render::units::{bytes, counted, digest_words, one_line, size_words, thousands};
 
 pub use compare::{compare, compare_json};
 pub use found::{found, found_json};
-pub(crate) use json::card_value;
 pub use json::{
     card_json, changed_json, check_json, history_json, list_json, overview_json, registered_json,
 };
+pub(crate) use json::{card_value, view_json};
 
 /// As many inputs, files and metrics are listed on a card.
 const LISTED_MAX: usize = 12;
@@ -125,6 +125,9 @@ pub fn card(card: &ModelCard, with_inputs: bool) -> String {
         inputs(card, &mut text);
     }
     files(card, &mut text);
+    if let Some(causes) = card.changed_since.as_deref().filter(|causes| !causes.is_empty()) {
+        line(&mut text, "stale", &format!("made from what has changed since: {}", causes_words(causes)));
+    }
     for document in card.documents.iter().take(LISTED_MAX) {
         line(&mut text, "document", &crate::render::notes::line(document));
     }

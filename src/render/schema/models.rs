@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     and, answer, artifact, by_name, count, evidence, evidence_by_question, flag, key, lack, list,
     listed_model, model, more, named_file, not_known, number, object, on_disk, one_of, or_null, plan, run,
-    stage, text, time, values, with,
+    stage, stale_cause, text, time, values, with,
 };
 
 pub(super) fn models() -> Value {
@@ -28,6 +28,7 @@ pub(super) fn card() -> Value {
             ("inputs", list(and(artifact(), [("evidence", evidence())]))),
             ("inputs_evidence", one_of(&["declared", "recorded"])),
             ("documents", list(text())),
+            ("changed_since", or_null(list(stale_cause()))),
             ("artifacts", list(file)),
         ],
     )

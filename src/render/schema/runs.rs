@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     and, answer, artifact, by_name, count, digest, evidence, evidence_by_question, flag, key, lack, list,
-    more, not_known, note, number, object, on_disk, one_of, or_null, overwritten, plan, remark, run, text,
-    time, values, with,
+    model, more, not_known, note, number, object, on_disk, one_of, or_null, overwritten, plan, remark, run,
+    stale_cause, text, time, values, with,
 };
+use crate::ops::status::RedoCaveat;
 
 pub(super) fn log() -> Value {
     let run = with(run(), [("values", values()), ("evidence", evidence_by_question())]);
@@ -299,22 +300,32 @@ fn noted() -> Value {
 pub(super) fn status() -> Value {
     let writer = object([("run_tail", text()), ("run_id", text()), ("kind", text()), ("at", time())]);
     let file = || and(artifact(), [("written_by", or_null(writer.clone()))]);
-    let cause = object([("used", artifact()), ("now", or_null(digest())), ("run_tail", or_null(text()))]);
     let changed = and(
         file(),
         [("now", digest()), ("is_earlier_version", flag()), ("read_by_run_tail", or_null(text()))],
     );
-    let stale = || and(file(), [("causes", list(cause.clone())), ("causes_total", count())]);
+    let stale = || and(file(), [("causes", list(stale_cause())), ("causes_total", count())]);
     let doubtful = and(
         file(),
         [
-            ("causes", list(cause.clone())),
+            ("causes", list(stale_cause())),
             ("causes_total", count()),
             ("changed_while_read", list(artifact())),
             ("changed_while_read_total", count()),
             ("also_written_by", list(text())),
         ],
     );
+    let redo = object([
+        ("run", run()),
+        ("command", or_null(text())),
+        ("folder", text()),
+        ("stale", count()),
+        ("lost", count()),
+        ("files", count()),
+        ("cause", or_null(stale_cause())),
+        ("after", list(text())),
+        ("caveats", list(one_of(&RedoCaveat::ALL.map(RedoCaveat::as_str)))),
+    ]);
     let names = [
         "changed",
         "stale",
@@ -330,6 +341,8 @@ pub(super) fn status() -> Value {
         "interrupted_runs",
         "failed_runs",
         "running_runs",
+        "redo",
+        "stale_models",
         "compared",
         "superseded",
         "in_git",
@@ -356,6 +369,8 @@ pub(super) fn status() -> Value {
         ("interrupted_runs", list(run())),
         ("failed_runs", list(run())),
         ("running_runs", list(run())),
+        ("redo", list(redo)),
+        ("stale_models", list(and(model(), [("stale_files", list(text()))]))),
         ("notes", list(text())),
         ("totals", object(names.map(|name| (name, count())))),
     ])
