@@ -138,6 +138,35 @@ fn of_a_filing_that_several_runs_of_the_pipeline_went_through_the_last_is_taken_
 }
 
 #[test]
+fn a_file_that_came_since_is_in_no_part_until_it_is_split_again() {
+    let place = Place::empty();
+    companies(&place, 1..10);
+    place.ok(SPLIT);
+    write_company(&place, 99, 2020);
+    for check in [&["split", "--check"][..], &[SPLIT, &["--check"]].concat()] {
+        let answer = place.run(check);
+        assert_eq!(answer.code, 1);
+        let told = "data/companies/c099_2020.json  is in no part\n\
+                    the split of 18 files by cik does not hold any more\n";
+        assert_eq!(answer.stdout, told);
+    }
+    // What is asked about may be less than was split.
+    place.ok(&["split", "data/companies/c001_2020.json", "--by", "cik", "--check"]);
+    let (code, report) = place.status();
+    assert_eq!(
+        (code, common::paths(&report["new"])),
+        (1, vec!["data/companies/c099_2020.json"]),
+        "{report:#}"
+    );
+    assert!(common::paths(&report["unknown"]).is_empty());
+    let command = report["redo"][0]["command"].as_str().unwrap();
+    assert!(command.ends_with("split data/companies --by cik --seed 42"), "{command}");
+    place.ok(SPLIT);
+    place.ok(&["split", "--check"]);
+    assert_eq!(place.status().0, 0);
+}
+
+#[test]
 fn a_check_tells_what_does_not_hold_any_more() {
     let place = Place::empty();
     companies(&place, 1..30);

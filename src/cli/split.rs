@@ -47,8 +47,8 @@ pub(crate) struct Split {
     /// Overwrite lists that nobody recorded.
     #[arg(long)]
     force: bool,
-    /// Only check the split that is there, as its manifest describes it: 1 where it does not hold any more. The call that made it can
-    /// be given again, with this beside it.
+    /// Only check the split that is there, as its manifest describes it: 1 where it does not hold any more, or a file in what it was
+    /// given is in none of its parts. The call that made it can be given again, with this beside it.
     #[arg(long, conflicts_with = "force")]
     check: bool,
     /// The run's name.
@@ -102,7 +102,7 @@ impl Split {
 
     fn check_only(&self, surroundings: &Surroundings, folder: &std::path::Path) -> Result<u8> {
         let workspace = surroundings.workspace()?;
-        let (manifest, faults) = check(&workspace, folder, self.out.as_deref())?;
+        let (manifest, faults) = check(&workspace, folder, self.out.as_deref(), &self.inputs)?;
         if self.json {
             output::json(&render::split::check_json(&manifest, &faults))?;
         } else {

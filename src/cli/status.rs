@@ -27,7 +27,8 @@ use crate::render;
 /// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///
-/// redo: what must be done again: the runs that made what is stale or lost, each behind those that wrote what it read, with what makes
+/// new: in what a pipeline or a split was given, and not taken up by it.
+/// redo: what must be done again: the runs that made what is stale or lost, or have not taken up what is new, each behind those that wrote what it read, with what makes
 /// its files stale and none of the runs before, and with its command. models: registered versions that hold stale files, those in
 /// production first.
 ///

@@ -3,6 +3,7 @@
 mod asked;
 mod elsewhere;
 mod files;
+mod given;
 mod named;
 mod order;
 mod partitions;
@@ -26,8 +27,8 @@ use crate::query::{self, Ancestry, NewestFile, Origin, Removal, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
-    AlteredFile, DoubtfulFile, FileWriter, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
-    StaleFile, StatusReport, Unapplied,
+    AlteredFile, DoubtfulFile, FileWriter, NewInput, NotHere, RecordedFile, RemovedFile, RenamedFile,
+    StaleCause, StaleFile, StatusReport, Unapplied,
 };
 
 pub use redo::{Redo, RedoCaveat, RedoHow, StaleModel};
@@ -78,6 +79,7 @@ pub fn status(
     looking.find_gone()?;
     let may_be_stale = looking.find_stale(&current, listed, &ancestry)?;
     looking.find_doubtful(&current[..listed], &ancestry, may_be_stale)?;
+    looking.find_new_inputs(&asked)?;
     looking.find_redo(&targets)?;
     looking.find_unknown(&asked)?;
     if paths.is_empty() {

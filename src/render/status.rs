@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::model::{RunKind, printed_word};
 use crate::ops::status::{
-    AlteredFile, DoubtfulFile, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause, StaleFile,
-    StatusReport,
+    AlteredFile, DoubtfulFile, NewInput, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
+    StaleFile, StatusReport,
 };
 use crate::query::RunHead;
 use crate::render::log::plain_table;
@@ -51,7 +51,7 @@ macro_rules! list {
 }
 
 /// All lists, in their order.
-const LISTS: [List; 16] = [
+const LISTS: [List; 17] = [
     list!(
         ["changed", "changed"],
         ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
@@ -152,6 +152,16 @@ const LISTS: [List; 16] = [
         unknown,
         |path| vec![path.to_string()],
         |path| json!(path.in_json())
+    ),
+    list!(
+        ["new", "new"],
+        [
+            "file came to lie in what a pipeline or a split was given",
+            "files came to lie in what a pipeline or a split was given"
+        ],
+        new,
+        new_row,
+        new_json
     ),
     list!(
         ["interrupted", "interrupted_runs"],
@@ -332,6 +342,11 @@ fn cause(cause: &StaleCause) -> String {
     }
 }
 
+fn new_row(new: &NewInput) -> Vec<String> {
+    let run = format!("not taken up by run {}  {}", new.run_tail, one_line(&new.run_name));
+    vec![new.path.to_string(), run]
+}
+
 fn run_row(head: &RunHead) -> Vec<String> {
     let run = &head.view.run;
     let again = match run.kind {
@@ -470,6 +485,12 @@ fn not_here_json(not_here: &NotHere) -> Value {
     value["now"] = json!(not_here.now.map(|digest| digest.to_string()));
     value["is_kept"] = json!(not_here.is_kept);
     value
+}
+
+fn new_json(new: &NewInput) -> Value {
+    json!({
+        "path": new.path.in_json(), "run_tail": new.run_tail, "run_id": new.run_id.as_str(), "run_name": new.run_name,
+    })
 }
 
 pub(crate) fn cause_json(cause: &StaleCause) -> Value {

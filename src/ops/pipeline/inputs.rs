@@ -49,6 +49,9 @@ pub struct Inputs {
     pub absent: Vec<String>,
 }
 
+/// Tells whether a filing was read with some bytes under the name that it has.
+pub type IsRead<'a> = &'a dyn Fn(&ArtifactPath, Digest) -> bool;
+
 /// Bytes of a file's front that tell whether it is a filing.
 const FRONT_BYTES: u64 = 16 << 10;
 /// So many of them are looked at first.
@@ -56,7 +59,8 @@ const HEAD_BYTES: usize = 1 << 10;
 /// The deepest nesting of folders that is entered.
 const DEPTH_MAX: usize = 64;
 
-/// Finds the filings that `requested` names, seen from `folder`; `known_stems` are those that contents have had in this run before.
+/// Finds the filings that `requested` names, seen from `folder`; `known_stems` are those that contents have had in this run before, and
+/// `is_read` tells which it has read under which name.
 ///
 /// # Errors
 /// A request error where an input does not exist, or nothing is found.
@@ -66,9 +70,10 @@ pub fn find(
     requested: &[PathBuf],
     limit: Option<usize>,
     known_stems: &HashMap<Digest, String>,
+    is_read: IsRead<'_>,
 ) -> Result<Inputs> {
     let (root, digests) = (workspace.root(), workspace.digests());
-    let mut found = Found::default();
+    let mut found = Found::new(&|_| true);
     for request in requested {
         found.collect(folder, request)?;
     }
@@ -120,9 +125,25 @@ pub fn find(
         .par_iter_mut()
         .filter(|input| is_needed(input))
         .for_each(|input| input.digest = digests.of(&input.file).ok());
-    without_duplicates(listed, &mut inputs);
+    without_duplicates(listed, is_read, &mut inputs);
     choose_stems(&mut inputs.filings, known_stems);
     Ok(inputs)
+}
+
+/// Finds the filings that `requested` names, seen from `folder`, as far as they are wanted; the others are not looked into.
+///
+/// # Errors
+/// A request error where an input does not exist.
+pub(in crate::ops) fn find_wanted(
+    folder: &Path,
+    requested: &[PathBuf],
+    wanted: &dyn Fn(&Path) -> bool,
+) -> Result<BTreeSet<PathBuf>> {
+    let mut found = Found::new(wanted);
+    for request in requested {
+        found.collect(folder, request)?;
+    }
+    Ok(found.files)
 }
 
 /// Writes an input as messages show it: in backticks, without anything that could drive a terminal.
@@ -131,14 +152,20 @@ fn shown(path: &Path) -> String {
 }
 
 /// Files found so far, by place.
-#[derive(Default)]
-struct Found {
+struct Found<'a> {
     files: BTreeSet<PathBuf>,
     passed_over: BTreeSet<PathBuf>,
     not_entered: BTreeSet<PathBuf>,
+    /// What of the files is wanted.
+    wanted: &'a dyn Fn(&Path) -> bool,
 }
 
-impl Found {
+impl<'a> Found<'a> {
+    fn new(wanted: &'a dyn Fn(&Path) -> bool) -> Self {
+        let (files, passed_over, not_entered) = Default::default();
+        Found { files, passed_over, not_entered, wanted }
+    }
+
     fn collect(&mut self, folder: &Path, request: &Path) -> Result<()> {
         if request.as_os_str().is_empty() {
             return Err(Error::request("an empty word names no input").hint("`.` is the folder you are in"));
@@ -147,7 +174,10 @@ impl Found {
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => self.walk(&path, &|_| true).map(|_| ()),
             Ok(metadata) if metadata.is_file() => {
-                self.files.insert(real_place(&path)?);
+                let place = real_place(&path)?;
+                if (self.wanted)(&place) {
+                    self.files.insert(place);
+                }
                 Ok(())
             }
             // Reading a pipe or a device may never come to an end.
@@ -208,12 +238,18 @@ impl Found {
                     }
                     Ok(metadata) if metadata.is_file() && matches(&path) => {
                         matched += 1;
-                        found.push((real.join(entry.file_name()), path));
+                        let place = real.join(entry.file_name());
+                        if (self.wanted)(&place) {
+                            found.push((place, path));
+                        }
                     }
                     // A link to nothing, as an annex leaves it for a file it has not fetched, shall be missed aloud.
                     Err(_) if matches(&path) && is_named_as_filing(&path) => {
                         matched += 1;
-                        self.files.insert(real.join(entry.file_name()));
+                        let place = real.join(entry.file_name());
+                        if (self.wanted)(&place) {
+                            self.files.insert(place);
+                        }
                     }
                     // A pipe, a socket, a device.
                     Ok(metadata) if !metadata.is_file() && matches(&path) => {
@@ -293,18 +329,21 @@ fn is_form_line(line: &str) -> bool {
     line.len() < 40 && (line.starts_with("FORM 10-") || line.starts_with("Form 10-"))
 }
 
-/// Keeps the first of several files with the same bytes.
-fn without_duplicates(listed: Vec<FilingInput>, inputs: &mut Inputs) {
-    let mut first: HashMap<Digest, ArtifactPath> = HashMap::new();
-    for input in listed {
-        match input.digest.and_then(|digest| first.get(&digest)) {
-            Some(same) => inputs.duplicates.push((input.path, same.clone())),
-            None => {
-                if let Some(digest) = input.digest {
-                    first.insert(digest, input.path.clone());
-                }
-                inputs.filings.push(input);
+/// Keeps one of several files with the same bytes: one that was read before, else the first.
+fn without_duplicates(listed: Vec<FilingInput>, is_read: IsRead<'_>, inputs: &mut Inputs) {
+    let mut kept: HashMap<Digest, ArtifactPath> = HashMap::new();
+    for input in &listed {
+        if let Some(digest) = input.digest {
+            let known = kept.entry(digest).or_insert_with(|| input.path.clone());
+            if is_read(&input.path, digest) && !is_read(known, digest) {
+                known.clone_from(&input.path);
             }
+        }
+    }
+    for input in listed {
+        match input.digest.map(|digest| &kept[&digest]) {
+            Some(same) if *same != input.path => inputs.duplicates.push((input.path, same.clone())),
+            _ => inputs.filings.push(input),
         }
     }
 }
@@ -360,7 +399,7 @@ mod tests {
             fs::write(root.join(name), text).unwrap();
         }
         let requested: Vec<PathBuf> = requested.iter().map(PathBuf::from).collect();
-        let found = match find(&at(&root), &root, &requested, None, &HashMap::new()) {
+        let found = match find(&at(&root), &root, &requested, None, &HashMap::new(), &|_, _| false) {
             Ok(inputs) => {
                 let mut lines: Vec<String> =
                     inputs.filings.iter().map(|filing| format!("{} {}", filing.path, filing.stem)).collect();
@@ -414,8 +453,14 @@ mod tests {
     #[test]
     fn what_may_never_end_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let found =
-            find(&at(folder.path()), folder.path(), &[PathBuf::from("/dev/zero")], None, &HashMap::new());
+        let found = find(
+            &at(folder.path()),
+            folder.path(),
+            &[PathBuf::from("/dev/zero")],
+            None,
+            &HashMap::new(),
+            &|_, _| false,
+        );
         assert_eq!(found.unwrap_err().in_full(), "the input `/dev/zero` is neither a file nor a folder");
         check(&[("a.htm", "<html>")], &[""], "an empty word names no input");
     }
@@ -438,7 +483,8 @@ mod tests {
         std::os::unix::fs::symlink(&root, root.join("raw/loop")).unwrap();
         std::os::unix::fs::symlink("../not/fetched", root.join("raw/b.htm")).unwrap();
         std::os::unix::fs::symlink("../not/fetched", root.join("raw/notes")).unwrap();
-        let found = find(&at(&root), &root, &[PathBuf::from("raw")], None, &HashMap::new()).unwrap();
+        let found =
+            find(&at(&root), &root, &[PathBuf::from("raw")], None, &HashMap::new(), &|_, _| false).unwrap();
         let filings: Vec<String> = found.filings.iter().map(|filing| filing.path.to_string()).collect();
         assert_eq!(filings, ["raw/a.htm", "raw/b.htm"]);
         assert_eq!(found.filings[1].digest, None);
@@ -452,7 +498,8 @@ mod tests {
         for name in ["a", "b", "c"] {
             fs::write(root.join(format!("{name}.htm")), format!("<html>{name}")).unwrap();
         }
-        let found = find(&at(&root), &root, &[PathBuf::from(".")], Some(2), &HashMap::new()).unwrap();
+        let found =
+            find(&at(&root), &root, &[PathBuf::from(".")], Some(2), &HashMap::new(), &|_, _| false).unwrap();
         assert_eq!((found.filings.len(), found.beyond_limit), (2, 1));
     }
 

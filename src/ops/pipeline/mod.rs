@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use crate::disk::Together;
 use crate::error::{Error, Result};
-use crate::model::{NodeId, Run, RunKind, repeated_word};
+use crate::model::{ArtifactPath, NodeId, Run, RunKind, repeated_word};
 use crate::ops::named::place_on_disk;
 use crate::ops::{Clock, Target, Workspace, locate};
 use crate::projection::{Placing, names};
@@ -34,7 +34,9 @@ use crate::query::quality::{Quality, quality, rows};
 use crate::query::{self, RunSelector};
 
 pub use against::{Change, Comparison};
+pub(in crate::ops) use inputs::find_wanted;
 pub use request::{FailuresMax, PipelineRequest, Progress, Resume};
+pub(in crate::ops) use resume::input_parameter;
 pub use stages::PipelineStage;
 pub use tally::{Summary, failures_by_kind};
 pub use work::FilingOutcome;
@@ -70,7 +72,8 @@ pub fn pipeline(
         None => (Prior::default(), Tally::default()),
     };
     let plan = Plan::new(workspace.root(), request, resumed.as_ref().map(|view| (&view.run, &prior)));
-    let mut inputs = inputs::find(workspace, &plan.folder, &plan.inputs, plan.limit, &prior.stems)?;
+    let is_read = |path: &ArtifactPath, digest| prior.has_read(path, digest);
+    let mut inputs = inputs::find(workspace, &plan.folder, &plan.inputs, plan.limit, &prior.stems, &is_read)?;
     inputs.absent = prior.absent_from(&inputs);
     let together = Together::new(workspace.disk());
     let bench = Bench {

@@ -32,6 +32,8 @@ pub struct Prior {
     pub counted: HashMap<ArtifactPath, Digest>,
     /// The stem that each content of a filing had.
     pub stems: HashMap<Digest, String>,
+    /// The filings that its steps read.
+    read: HashSet<(ArtifactPath, Digest)>,
     /// The last stage of any of its steps.
     last: Option<PipelineStage>,
     /// The sections that its steps were asked for.
@@ -51,6 +53,12 @@ impl Prior {
             prior.add(snapshot, step, &mut tally)?;
         }
         Ok((prior, tally))
+    }
+
+    /// Tells whether a filing was read with these bytes under the name that it has: under another one it is read again, so that what was
+    /// made from it is known to come from where it lies.
+    pub fn has_read(&self, path: &ArtifactPath, digest: Digest) -> bool {
+        self.read.contains(&(path.clone(), digest))
     }
 
     /// Returns the stems of the filings that the run took up and that are not among `inputs`, which a limit may have cut.
@@ -80,6 +88,7 @@ impl Prior {
         self.sections.extend(asked_of(&step).or(part.section));
         if let (PipelineStage::Parse, [used]) = (part.stage, step.used.as_slice()) {
             self.stems.insert(used.artifact.digest, stem.clone());
+            self.read.insert((used.artifact.path.clone(), used.artifact.digest));
         }
         let (StepStatus::Succeeded, Some(key), [output]) = (step.status, step.key, step.generated.as_slice())
         else {
@@ -191,7 +200,7 @@ impl Plan {
 }
 
 /// Writes an input as seen from the root, so that a resume from any folder means the same files; the root itself as `.`.
-fn input_parameter(root: &Path, input: &Path) -> String {
+pub(in crate::ops) fn input_parameter(root: &Path, input: &Path) -> String {
     match ArtifactPath::within(root, input) {
         Ok(path) => path.to_string(),
         Err(_) => ".".to_owned(),

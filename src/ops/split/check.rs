@@ -1,7 +1,7 @@
 //! `lineage split --check`: does a split still hold?
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use crate::ops::split::assign::{Group, Ratios};
 use crate::ops::split::groups::By;
 use crate::ops::split::left::left_lists;
 use crate::ops::split::manifest::{self, GroupedFile, ListedFile, MANIFEST, Manifest, Plan};
-use crate::ops::split::{out_folder, read_one, read_up_to};
+use crate::ops::split::{given, out_folder, read_one, read_up_to};
 
 /// Something that is not as a manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,11 +29,17 @@ const MANIFEST_MAX_BYTES: u64 = 1 << 30;
 
 /// Checks the split in the folder `out`, seen from `folder`: every file is there with its bytes and its group, every group in
 /// the part that seed and ratios give, lists and manifest have the bytes that follow from that, and no list lies beside them of a part
-/// that an earlier split had.
+/// that an earlier split had. No file is in no part that lies in `inputs`, seen from `folder`; where there are none, in what the split was
+/// given that wrote the manifest, as far as that is recorded.
 ///
 /// # Errors
-/// A request error where there is no manifest, or it is none.
-pub fn check(workspace: &Workspace, folder: &Path, out: Option<&Path>) -> Result<(Manifest, Vec<Fault>)> {
+/// A request error where there is no manifest, or it is none, or where nothing lies in one of `inputs`.
+pub fn check(
+    workspace: &Workspace,
+    folder: &Path,
+    out: Option<&Path>,
+    inputs: &[PathBuf],
+) -> Result<(Manifest, Vec<Fault>)> {
     let out = out_folder(workspace, folder, out)?;
     let name = format!("{out}/{MANIFEST}");
     let read = |name: &str| {
@@ -83,12 +89,36 @@ pub fn check(workspace: &Workspace, folder: &Path, out: Option<&Path>) -> Result
         let what = "is the list of a part that the split no longer has".to_owned();
         faults.push(Fault { path: path.to_string(), what });
     }
+    for path in in_no_part(workspace, (folder, inputs), &out, &plan, &manifest)? {
+        faults.push(Fault { path: path.to_string(), what: "is in no part".to_owned() });
+    }
     if faults.is_empty() && rebuilt.manifest_bytes != bytes {
         let what = "is not the manifest of these files".to_owned();
         faults.push(Fault { path: name, what });
     }
     faults.sort();
     Ok((manifest, faults))
+}
+
+/// Lists the files that the split would take, and that are in none of its parts.
+fn in_no_part(
+    workspace: &Workspace,
+    (folder, inputs): (&Path, &[PathBuf]),
+    out: &ArtifactPath,
+    plan: &Plan,
+    manifest: &Manifest,
+) -> Result<Vec<ArtifactPath>> {
+    let view = workspace.view()?;
+    let listed: HashSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let taken =
+        |path: &ArtifactPath| std::str::from_utf8(path.as_bytes()).is_ok_and(|path| listed.contains(path));
+    if inputs.is_empty() {
+        let manifest = ArtifactPath::new(format!("{out}/{MANIFEST}"))?;
+        let given = given::given_at(&view.snapshot, &manifest)?;
+        return given.map_or(Ok(Vec::new()), |given| given.not_taken(workspace, &view.snapshot, out, &taken));
+    }
+    let found = given::found_in(workspace, folder, inputs, &By::parse(&plan.by)?, (out, plan))?;
+    given::left_of(workspace, &view.snapshot, found, &taken)
 }
 
 /// Looks at a file; returns it as the manifest has it, where it can, and what is wrong with it.

@@ -3,6 +3,7 @@
 pub mod assign;
 mod check;
 mod find;
+mod given;
 pub mod groups;
 mod left;
 pub mod manifest;
@@ -30,6 +31,7 @@ use groups::By;
 use manifest::{GroupedFile, MANIFEST, Manifest, Plan, Written};
 
 pub use check::{Fault, check};
+pub(crate) use given::Given;
 
 /// Where lists and manifest are put where nothing else is said.
 pub const FOLDER: &str = "data/splits";
@@ -365,6 +367,10 @@ fn begin(workspace: &Workspace, clock: &Clock, request: &SplitRequest, plan: &Pl
         ("ratios".to_owned(), plan.ratios.clone()),
         ("names".to_owned(), plan.names.join(",")),
     ];
+    let inputs = request.inputs.iter();
+    parameters.extend(
+        inputs.map(|word| (given::INPUT.to_owned(), given::recorded_input(workspace, &request.folder, word))),
+    );
     if request.missing_is_own {
         parameters.push(("missing".to_owned(), "own".to_owned()));
     }

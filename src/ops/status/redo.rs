@@ -11,7 +11,7 @@ use crate::query::registry::{ModelView, model_view};
 use crate::query::{Ancestry, RunHead, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo};
 
-/// A run that made files which are stale or lost: what is to be done again.
+/// A run that made files which are stale or lost, or has not taken up all that it was given: what is to be done again.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Redo {
@@ -23,6 +23,8 @@ pub struct Redo {
     pub stale: u64,
     /// How many of them are lost.
     pub lost: u64,
+    /// How many files came to lie in what it was given since it took that up.
+    pub new: u64,
     /// How many files that are looked at it made in all: a command makes all of them anew.
     pub files: u64,
     /// The first, by path, of what makes any of them stale, but for what the runs that it comes after wrote, or what makes stale what
@@ -121,6 +123,7 @@ pub(super) struct Again {
 struct Made {
     stale: u64,
     lost: u64,
+    new: u64,
     causes: BTreeSet<StaleCause>,
     /// Whether any of it was asked about.
     is_asked: bool,
@@ -165,6 +168,13 @@ impl Looking<'_> {
             self.again.listed.push(number);
         }
         Ok(())
+    }
+
+    /// Keeps in mind that a run has not taken up all that it was given.
+    pub(super) fn add_new(&mut self, run: RunNo) {
+        let made = self.again.runs.entry(run).or_default();
+        made.new += 1;
+        made.is_asked = true;
     }
 
     /// Finds what is to be made again of a file's run; `None` where nobody recorded it.
@@ -241,9 +251,10 @@ impl Looking<'_> {
             let is_here = self.here.has_run(self.snapshot, *number)?;
             self.report.redo.push(Redo {
                 head: head.clone(),
-                how: how(&head.view.run),
+                how: made.how(&head.view.run),
                 stale: made.stale,
                 lost: made.lost,
+                new: made.new,
                 files: files.get(number).copied().unwrap_or_default(),
                 cause,
                 after: before.iter().map(|other| runs[*other].1.tail.clone()).collect(),
@@ -343,6 +354,18 @@ impl Looking<'_> {
         found.sort_by_cached_key(|model| model.view.rank());
         self.report.stale_models = found;
         Ok(())
+    }
+}
+
+impl Made {
+    /// Returns how this is made again. What a pipeline made from a filing that is gone, a new run of it does not make any more; the
+    /// same run, taken up again, leaves it as it is.
+    fn how(&self, run: &Run) -> RedoHow {
+        let is_gone = || self.new == 0 && self.causes.iter().any(|cause| cause.now.is_none());
+        match how(run) {
+            RedoHow::Resume if is_gone() && !run.arguments.is_empty() => RedoHow::Command,
+            how => how,
+        }
     }
 }
 

@@ -38,11 +38,13 @@ pub struct StatusReport {
     /// Files that nobody recorded, beside recorded outputs, where git does not track them, or new beside inputs that a step had read as a
     /// whole; without hidden ones.
     pub unknown: Vec<ArtifactPath>,
+    /// Files that came to lie in what a pipeline or a split was given, and that it has not taken up.
+    pub new: Vec<NewInput>,
     /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place.
     pub interrupted: Vec<RunHead>,
     /// Pipeline runs that failed, or some of whose filings did, unless a later run of the same command took their place.
     pub failed: Vec<RunHead>,
-    /// The runs that made what is stale or lost, in the order of making: each behind those that wrote what it read.
+    /// The runs that made what is stale or lost, or have not taken up what is new, in the order of making: each behind those that wrote what it read.
     pub redo: Vec<Redo>,
     /// The model versions that hold stale files; those in production first.
     pub stale_models: Vec<StaleModel>,
@@ -78,10 +80,25 @@ impl StatusReport {
             && self.pending.is_empty()
             && self.unreadable.is_empty()
             && self.unknown.is_empty()
+            && self.new.is_empty()
             && self.interrupted.is_empty()
             && self.failed.is_empty()
             && self.unapplied.segments == 0
     }
+}
+
+/// A file that lies in what a pipeline or a split was given, and that it has not taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewInput {
+    /// The file.
+    pub path: ArtifactPath,
+    /// The shortest tail of the run's key that names it alone.
+    pub run_tail: String,
+    /// The run's id.
+    pub run_id: RunId,
+    /// The run's name.
+    pub run_name: String,
 }
 
 /// A recorded file and the run that wrote it.

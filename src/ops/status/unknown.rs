@@ -61,7 +61,8 @@ impl Looking<'_> {
             unknown.extend(sorts.into_iter().flat_map(|(sort, files)| new_of(files, read.get(&sort))));
         }
         unknown.extend(self.in_new_folders(&mut unrecorded, &mut read_by)?);
-        unknown.retain(|path| asked.has(path.as_bytes()));
+        let new: BTreeSet<&ArtifactPath> = self.report.new.iter().map(|new| &new.path).collect();
+        unknown.retain(|path| asked.has(path.as_bytes()) && !new.contains(path));
         self.report.unknown = unknown.into_iter().collect();
         Ok(())
     }

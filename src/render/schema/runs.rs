@@ -315,12 +315,14 @@ pub(super) fn status() -> Value {
             ("also_written_by", list(text())),
         ],
     );
+    let new = object([("path", text()), ("run_tail", text()), ("run_id", text()), ("run_name", text())]);
     let redo = object([
         ("run", run()),
         ("command", or_null(text())),
         ("folder", text()),
         ("stale", count()),
         ("lost", count()),
+        ("new", count()),
         ("files", count()),
         ("cause", or_null(stale_cause())),
         ("after", list(text())),
@@ -338,6 +340,7 @@ pub(super) fn status() -> Value {
         "not_here",
         "unreadable",
         "unknown",
+        "new",
         "interrupted_runs",
         "failed_runs",
         "running_runs",
@@ -366,6 +369,7 @@ pub(super) fn status() -> Value {
         ("not_here", list(and(file(), [("now", or_null(digest())), ("is_kept", flag())]))),
         ("unreadable", list(and(file(), [("reason", text())]))),
         ("unknown", list(text())),
+        ("new", list(new)),
         ("interrupted_runs", list(run())),
         ("failed_runs", list(run())),
         ("running_runs", list(run())),

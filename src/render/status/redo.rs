@@ -17,7 +17,13 @@ pub(super) fn row(redo: &Redo) -> Vec<String> {
             what.push(format!("{count} {word}"));
         }
     }
-    let what = format!("{} of {}", what.join(", "), counted(redo.files, "file", "files"));
+    let mut what = match what.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("{} of {}", what.join(", "), counted(redo.files, "file", "files"))],
+    };
+    if redo.new > 0 {
+        what.push(counted(redo.new, "new input", "new inputs"));
+    }
     let mut why: Vec<String> = redo.cause.iter().map(cause).collect();
     if !redo.after.is_empty() {
         let mut tails: Vec<&str> = redo.after.iter().take(CAUSES_MAX).map(String::as_str).collect();
@@ -31,7 +37,7 @@ pub(super) fn row(redo: &Redo) -> Vec<String> {
     }
     why.extend(redo.caveats.iter().map(|caveat| caveat_words(*caveat, redo)));
     let name = one_line(&redo.head.view.run.name);
-    vec![redo.head.tail.clone(), name, what, why.join("; "), how_words(redo)]
+    vec![redo.head.tail.clone(), name, what.join(", "), why.join("; "), how_words(redo)]
 }
 
 /// Says what is to be known of a run before it is done again.
@@ -68,7 +74,8 @@ fn resume(redo: &Redo) -> String {
 
 /// Says that a command makes more than what is to be made again.
 pub(super) fn whole_runs(runs: &[Redo]) -> String {
-    let is_part = |redo: &&Redo| redo.how == RedoHow::Command && redo.stale + redo.lost < redo.files;
+    let is_part =
+        |redo: &&Redo| redo.how == RedoHow::Command && redo.new == 0 && redo.stale + redo.lost < redo.files;
     match runs.iter().filter(is_part).count() {
         0 => String::new(),
         _ => "  a command makes all its files anew, also those that are as they should be\n\n".to_owned(),
@@ -92,6 +99,7 @@ pub(super) fn json(redo: &Redo) -> Value {
         "folder": run.folder,
         "stale": redo.stale,
         "lost": redo.lost,
+        "new": redo.new,
         "files": redo.files,
         "cause": redo.cause.as_ref().map(cause_json),
         "after": redo.after,
