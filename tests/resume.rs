@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{CLOCK_US, Place, RUN_ID, only, real_filings, samples};
+use common::{CLOCK_US, Place, RUN_ID, only, paths, real_filings, samples};
 use lineage::model::{Digest, RunKind, Timestamp};
 use lineage::rooms::{Clock, Disk, Recording, RunRequest, Workspace};
 use serde_json::Value;
@@ -321,14 +321,60 @@ fn a_renamed_filing_with_the_same_bytes_is_not_done_twice() {
     let before = place.outputs();
     let raw = place.at("data/raw");
     std::fs::rename(raw.join("HALCYON_10-K_2021.htm"), raw.join("RENAMED.htm")).unwrap();
+    // It is read under the name that it has now, and all else stands.
+    let summary = place.json(&["pipeline", "--resume"]);
+    assert_eq!(counts(&summary, "parse"), "cached 1, kept 3");
+    assert_eq!(counts(&summary, "segment"), "kept 4");
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["renamed"])), (0, vec!["data/raw/HALCYON_10-K_2021.htm"]), "{report:#}");
     let summary = place.json(&["pipeline", "--resume"]);
     assert_eq!(summary["nothing_to_do"], true);
     std::fs::copy(raw.join("RENAMED.htm"), raw.join("COPY.htm")).unwrap();
     let summary = place.json(&["pipeline", "--resume"]);
     assert_eq!(summary["nothing_to_do"], true);
-    assert_eq!(summary["duplicates"][0]["path"], "data/raw/RENAMED.htm");
+    assert_eq!(summary["duplicates"][0]["path"], "data/raw/COPY.htm");
     assert_eq!(place.outputs(), before);
     check_one_run(&place);
+}
+
+#[test]
+fn a_filing_that_was_renamed_or_taken_away_is_missed_until_a_new_run_works_on_what_there_is() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline"]);
+    let raw = place.at("data/raw");
+    std::fs::rename(raw.join("HALCYON_10-K_2021.htm"), raw.join("RENAMED.htm")).unwrap();
+    std::fs::remove_file(raw.join("NORDWIND_10-K_2023.txt")).unwrap();
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["new"])), (1, vec!["data/raw/RENAMED.htm"]), "{report:#}");
+    assert_eq!((paths(&report["stale"]).is_empty(), report["totals"]["redo"].as_u64()), (false, Some(1)));
+    place.ok(&["pipeline", "--run-name", "two"]);
+    let (code, report) = place.status();
+    assert_eq!((code, &report["redo"]), (0, &serde_json::json!([])), "{report:#}");
+}
+
+#[test]
+fn a_filing_that_came_since_is_new_until_it_is_worked_on() {
+    let Some(place) = Place::new() else { return };
+    place.ok(&["pipeline"]);
+    let (_, bytes) = samples().into_iter().find(|(name, _)| name.starts_with("NORDWIND")).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap().replacen("weather", "tempest", 3);
+    place.write("data/raw/LATER_10-K_2024.txt", text.as_bytes());
+    // Neither is what is no filing, nor the same filing once more.
+    place.write("data/raw/notes.tsv", b"a\tb");
+    place.write("data/raw/SAME.txt", &bytes);
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["new"])), (1, vec!["data/raw/LATER_10-K_2024.txt"]), "{report:#}");
+    let tail = report["new"][0]["run_tail"].as_str().unwrap();
+    let redo = &report["redo"][0];
+    assert_eq!(redo["command"], format!("lineage pipeline --resume {tail}"));
+    assert_eq!((&redo["new"], &redo["stale"]), (&serde_json::json!(1), &serde_json::json!(0)));
+    let told = format!("data/raw/LATER_10-K_2024.txt  not taken up by run {tail}  pipeline");
+    assert!(place.run(&["status"]).stdout.contains(&told));
+    place.ok(&["pipeline", "--resume"]);
+    assert_eq!(place.status().0, 0);
+    // Who asked for some of them only has left out the others on purpose.
+    place.ok(&["pipeline", "--limit", "2", "--run-name", "two"]);
+    assert_eq!(place.status().0, 0);
 }
 
 #[test]

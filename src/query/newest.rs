@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Artifact, NodeId, Parameter, Role, Run, RunKind, TOOL_PARAMETER};
+use crate::model::{Artifact, Digest, NodeId, Parameter, Role, Run, RunKind, RunStatus, TOOL_PARAMETER};
 use crate::query::origin::{Origin, Write, last_write_by, origin};
 use crate::query::together::Runs;
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
@@ -36,9 +36,12 @@ impl NewestFile {
 
 /// Lists the newest version of every path that a step read or wrote, by path.
 ///
-/// A file of a pipeline's run is **superseded** when a step of a later run, of the same name, about the same subject and with the
-/// same parameters (whatever the version of the tool), wrote its output to another path: the older run's folder then is
-/// history. A file of metrics is superseded when all outputs of its run that it speaks of are. A pipeline names a folder for
+/// A file of a pipeline's run is **superseded** when a step of a later run wrote its output to another path and stands in for the one
+/// that made it: one of the same name, about the same subject and with the same parameters (whatever the version of the tool), or
+/// that made the same from the same bytes, whatever their name. Where a later run was given the same inputs and came to its end well,
+/// it stands in for the earlier one also in what is not among these any more. The older run's folder then is
+/// history. A file of metrics is superseded when all outputs of its run that it speaks of are; and a source when only such steps read
+/// it. A pipeline names a folder for
 /// each of its runs; where a command or a program writes to, its user chose, and a second output is none the less wanted
 /// beside the first. Nor is a file superseded that belongs to a model version.
 ///
@@ -57,10 +60,11 @@ pub fn newest_files(snapshot: &Snapshot) -> Result<Vec<NewestFile>> {
     for path in paths {
         files.extend(newest_of(snapshot, path, &mut runs, &mut |_| Ok(true))?);
     }
-    mark_superseded(snapshot, &mut files)?;
+    let old = mark_superseded(snapshot, &mut files)?;
     for file in files.iter_mut().filter(|file| file.superseded) {
         file.superseded = snapshot.models_with(file.number)?.is_empty();
     }
+    mark_sources_of(snapshot, &old, &mut files)?;
     Ok(files)
 }
 
@@ -165,28 +169,57 @@ fn last_read(
     Ok(Some(low))
 }
 
-/// What the same step of another run would be called.
-type StepName = (String, String, Vec<Parameter>);
+/// The one parameter of a pipeline's steps that says nothing of the filing they are about.
+const SECTION_PARAMETER: &str = "section";
 
-fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> {
-    let mut steps: HashMap<StepNo, Option<(StepName, RunNo)>> = HashMap::new();
-    let mut latest: HashMap<StepName, (i64, NodeId, RunNo)> = HashMap::new();
+/// What a step that stands in for another one has in common with it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Same {
+    /// Its name, its subject and its parameters.
+    Work(String, String, Vec<Parameter>),
+    /// What it made its output from, and how: under whatever name that lay.
+    Key(Digest),
+    /// Its name, its section, and the inputs that its run was given: what is not among these any more is not made from them.
+    Given(String, Vec<Parameter>, Vec<String>),
+}
+
+/// A step of a pipeline.
+struct PipelineStep {
+    run: RunNo,
+    same: Vec<Same>,
+    /// What it is done for all of, where its run worked on all that it was given.
+    all: Option<Same>,
+}
+
+/// When something was done last: by the time of its output, with the step's key and its run.
+type Rank = (i64, NodeId, RunNo);
+
+/// Marks what is superseded, and returns the steps whose place others took.
+fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<HashSet<StepNo>> {
+    let mut steps: HashMap<StepNo, Option<PipelineStep>> = HashMap::new();
+    let mut given: HashMap<RunNo, Option<Given>> = HashMap::new();
+    let mut ranks: HashMap<StepNo, Rank> = HashMap::new();
+    let mut latest: HashMap<Same, Rank> = HashMap::new();
     for write in files.iter().filter_map(|file| file.writer) {
-        let entry = match steps.entry(write.step) {
+        let step = match steps.entry(write.step) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(step_name(snapshot, write.step)?),
+            Entry::Vacant(place) => place.insert(pipeline_step(snapshot, write.step, &mut given)?),
         };
-        if let Some((name, run)) = entry {
-            let rank = (write.at, write.id, *run);
-            let last = latest.entry(name.clone()).or_insert(rank);
-            if (rank.0, rank.1) > (last.0, last.1) {
-                *last = rank;
-            }
+        let Some(step) = step else { continue };
+        let rank = (write.at, write.id, step.run);
+        let own = ranks.entry(write.step).or_insert(rank);
+        *own = rank.max(*own);
+        for same in step.same.iter().filter(|same| !matches!(same, Same::Given(..))).chain(&step.all) {
+            let last = latest.entry(same.clone()).or_insert(rank);
+            *last = rank.max(*last);
         }
     }
     let is_old = |step: &StepNo| {
-        let known = steps.get(step).and_then(Option::as_ref);
-        known.is_some_and(|(name, run)| latest[name].2 != *run)
+        let (Some(known), Some(rank)) = (steps.get(step).and_then(Option::as_ref), ranks.get(step)) else {
+            return false;
+        };
+        let later = known.same.iter().filter_map(|same| latest.get(same));
+        later.into_iter().any(|last| last > rank && last.2 != known.run)
     };
     let old: HashSet<StepNo> = steps.keys().filter(|step| is_old(step)).copied().collect();
     for file in files {
@@ -196,20 +229,69 @@ fn mark_superseded(snapshot: &Snapshot, files: &mut [NewestFile]) -> Result<()> 
                 is_of_pipeline && (old.contains(&write.step) || speaks_of_old(snapshot, write, &old)?);
         }
     }
-    Ok(())
+    Ok(old)
 }
 
-fn step_name(snapshot: &Snapshot, step: StepNo) -> Result<Option<(StepName, RunNo)>> {
+/// What a run of the pipeline was given.
+#[derive(Clone)]
+struct Given {
+    inputs: Vec<String>,
+    /// Whether it worked on all of that.
+    is_whole: bool,
+}
+
+fn pipeline_step(
+    snapshot: &Snapshot,
+    step: StepNo,
+    given: &mut HashMap<RunNo, Option<Given>>,
+) -> Result<Option<PipelineStep>> {
     let (Some(record), Some(run)) = (snapshot.step_without_edges(step)?, snapshot.run_of(step)?) else {
         return Ok(None);
     };
-    // A repetition wrote elsewhere to compare, not to take the place of anything.
-    let is_of_pipeline = |run: Run| run.kind == RunKind::Pipeline && run.rerun_of.is_none();
-    if !snapshot.run(run)?.is_some_and(is_of_pipeline) {
-        return Ok(None);
-    }
+    let given = match given.entry(run) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => place.insert(given_to(snapshot, run)?),
+    };
+    let Some(given) = given else { return Ok(None) };
     let parameters = record.parameters.into_iter().filter(|(name, _)| name != TOOL_PARAMETER);
-    Ok(Some(((record.name, record.subject, parameters.collect()), run)))
+    let parameters: Vec<Parameter> = parameters.collect();
+    let of_all = parameters.iter().filter(|(name, _)| name == SECTION_PARAMETER).cloned();
+    let of_all = Same::Given(record.name.clone(), of_all.collect(), given.inputs.clone());
+    let mut same = vec![Same::Work(record.name, record.subject, parameters), of_all.clone()];
+    same.extend(record.key.map(Same::Key));
+    Ok(Some(PipelineStep { run, same, all: given.is_whole.then_some(of_all) }))
+}
+
+/// Returns what a run of the pipeline was given; `None` for other runs.
+fn given_to(snapshot: &Snapshot, number: RunNo) -> Result<Option<Given>> {
+    // A repetition wrote elsewhere to compare, not to take the place of anything.
+    let is_of_pipeline = |run: &Run| run.kind == RunKind::Pipeline && run.rerun_of.is_none();
+    let Some(run) = snapshot.run(number)?.filter(is_of_pipeline) else { return Ok(None) };
+    let values = |wanted: &str| {
+        let found = run.parameters.iter().filter(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone()).collect::<Vec<String>>()
+    };
+    let inputs = values("input");
+    let has_succeeded =
+        snapshot.outcomes(number)?.last().is_some_and(|last| last.status == RunStatus::Succeeded);
+    let is_whole = has_succeeded && !inputs.is_empty() && values("limit").is_empty();
+    Ok(Some(Given { inputs, is_whole }))
+}
+
+/// Marks the sources that nobody read but steps whose place others took.
+fn mark_sources_of(snapshot: &Snapshot, old: &HashSet<StepNo>, files: &mut [NewestFile]) -> Result<()> {
+    let mut read = HashSet::new();
+    for step in old {
+        let used = snapshot.edges(*step)?.map(|edges| edges.used).unwrap_or_default();
+        read.extend(used.iter().map(|edge| edge.artifact));
+    }
+    for file in files.iter_mut().filter(|file| file.writer.is_none() && read.contains(&file.number)) {
+        let other = snapshot.reads_between(file.number, i64::MIN, i64::MAX, |_, step| {
+            Ok(if old.contains(&step) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        file.superseded = other.is_continue() && snapshot.models_with(file.number)?.is_empty();
+    }
+    Ok(())
 }
 
 /// Returns true for a file of metrics all of whose inputs were written by superseded steps of its own run.
@@ -233,7 +315,6 @@ fn speaks_of_old(snapshot: &Snapshot, write: Write, old: &HashSet<StepNo>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Digest;
     use crate::query::diff::tests::history;
 
     fn superseded(text: &str) -> Vec<String> {
@@ -270,5 +351,31 @@ mod tests {
         assert_eq!(superseded(other_parameter), [""; 0]);
         let same_run = "run 1 pipeline\n1 p a: a=1 -> {run}/a=1\n1 p a: a=2 -> {run}/b=1";
         assert_eq!(superseded(same_run), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_made_from_the_same_bytes_is_superseded_under_whatever_name_they_lay() {
+        let text = "run 1 pipeline\nrun 2 pipeline\n1 p keyed:k a: a=1 -> {run}/a=1\n2 p keyed:k b: b=1 -> {run}/b=1";
+        let run = "19700101_000001_r1";
+        assert_eq!(superseded(text), [format!("{run}/a"), "a".to_owned()]);
+        // What anybody else read is missed where it is gone.
+        assert_eq!(superseded(&format!("{text}\n3 c x: a=1 -> c=1")), [format!("{run}/a")]);
+        let other_step = text.replace("2 p keyed:k", "2 p keyed:other");
+        assert_eq!(superseded(&other_step), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_longer_among_the_same_inputs_is_superseded_by_a_run_that_worked_on_all_of_them() {
+        let steps = "1 p section=1 a: d/a=1 -> {run}/a=1\n1 p section=1 b: d/b=1 -> {run}/b=1\n2 p section=1 b: d/b=1 -> {run}/b=1";
+        let with = |inputs: [&str; 2]| {
+            superseded(&format!("run 1 pipeline {}\nrun 2 pipeline {}\n{steps}", inputs[0], inputs[1]))
+        };
+        let run = "19700101_000001_r1";
+        let all = [format!("{run}/a"), format!("{run}/b"), "d/a".to_owned()];
+        assert_eq!(with(["input=d", "input=d"]), all);
+        assert_eq!(with(["input=d limit=2", "input=d"]), all);
+        assert_eq!(with(["input=d", "input=d limit=1"]), all[1..2]);
+        assert_eq!(with(["input=d", "input=d/b"]), all[1..2]);
+        assert_eq!(with(["", ""]), all[1..2]);
     }
 }

@@ -122,7 +122,7 @@ impl Worked {
 pub fn settled(bench: &Bench<'_>, run: &Run, filing: &FilingInput) -> Option<FilingOutcome> {
     let mut parts: Vec<PartOutcome> = Vec::new();
     let mut waiting = VecDeque::from([(Part::FIRST, None)]);
-    let mut input = filing.digest?;
+    let mut input = filing.digest.filter(|digest| bench.prior.has_read(&filing.path, *digest))?;
     while let Some((part, _)) = waiting.pop_front() {
         if part.stage == PipelineStage::Extract {
             input = parts.first()?.output.as_ref()?.digest;
@@ -307,7 +307,10 @@ impl Work<'_> {
         let key = part.key(&input.digest);
         let path = part.path(self.run, &self.filing.stem)?;
         let started_at = self.bench.clock.now();
+        let is_known_by_its_name =
+            part != Part::FIRST || self.bench.prior.has_read(&input.path, input.digest);
         if self.bench.use_cache
+            && is_known_by_its_name
             && let Some(prior) = self.bench.prior.steps.get(&(key, path.clone()))
             && let Some(output) = self.take_up(part, prior)?
         {

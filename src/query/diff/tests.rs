@@ -55,7 +55,7 @@ fn id(kind: u8, number: usize) -> NodeId {
 
 /// Reads a history, one fact a line, in the order of time:
 /// `run 1 pipeline lr=0.1 commit:aaa changed:train.py=x untracked:new.py=y`, `metric 1 loss=0.5`, or a step:
-/// `1 train [keyed] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`. A step that read on after it
+/// `1 train [keyed[:KEY]] lr=0.1 SUBJECT: data.csv=x !train.py=y -> model.pt=z`, or `… -> FAILED reason`. A step that read on after it
 /// had written is `1 convert x: a=1 -> b=1; c=1 -> d=1`.
 /// `{run}` and `{run_id}` stand for the names of the run's folder and of the run.
 pub(crate) fn history(text: &str) -> History {
@@ -144,6 +144,7 @@ fn step(line: &str, id: NodeId, run: NodeId, at: impl Fn(i64) -> Timestamp) -> S
     for word in words {
         match word.split_once('=') {
             Some((name, value)) => parameters.push((name.to_owned(), value.to_owned())),
+            None if word.starts_with("keyed:") => key = Some(Digest::of(word.as_bytes())),
             None if word == "keyed" => key = Some(Digest::of(line.as_bytes())),
             None => subject.push(word),
         }
