@@ -158,7 +158,7 @@ fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it()
         return;
     }
     run(&place, &["sh", "-c", "echo two > o"]);
-    place.ok(&["restore", "o@@-", "--force"]);
+    place.write("o", b"one\n");
     run(&place, &["sh", "-c", "cat o > p"]);
     let text = place.run(&["status"]).stdout;
     assert!(text.contains("holds an earlier recorded version, read by run "), "{text}");
@@ -437,4 +437,46 @@ fn what_must_be_done_again_is_told_run_by_run_with_the_models_made_from_it() {
     }
     let (code, report) = place.status();
     assert_eq!((code, &report["redo"]), (0, &Value::Array(Vec::new())), "{report:#}");
+}
+
+#[test]
+fn what_restore_wrote_is_the_version_that_is_wanted_there() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    for version in ["1.0.0", "2.0.0"] {
+        place.write("d", version.as_bytes());
+        if !run(&place, &["sh", "-c", "sort d > model"]) {
+            return;
+        }
+        place.ok(&["register", "net", version, "--artifact", "m=model"]);
+    }
+    place.ok(&["restore", "net@1.0.0", "--force"]);
+    place.write("req", b"x");
+    run(&place, &["sh", "-c", "cat model req > pred"]);
+    let (code, report) = place.status();
+    assert_eq!(code, 0, "{report:#}");
+
+    // Which version it was made with is told, and asked for.
+    let shown = place.ok(&["show", "pred"]).stdout;
+    assert!(shown.contains(", net@1.0.0\n"), "{shown}");
+    let shown = place.json(&["show", "pred"]);
+    let used = shown["runs"][0]["steps"][0]["used"].as_array().unwrap();
+    let model = used.iter().find(|used| used["path"] == "model").unwrap();
+    assert_eq!(model["models"], serde_json::json!(["net@1.0.0"]), "{shown:#}");
+    let shown = place.ok(&["show", "@"]).stdout;
+    assert!(shown.contains("           model, net@1.0.0"), "{shown}");
+    assert_eq!(place.json(&["show", "@"])["inputs"][0]["models"], serde_json::json!(["net@1.0.0"]));
+    let asked = |version: &str| {
+        let found = place.json(&["log", "-w", &format!("used(\"net@{version}\")")]);
+        found["runs"].as_array().unwrap().len()
+    };
+    assert_eq!([asked("1.0.0"), asked("2.0.0"), asked("latest")], [1, 0, 0]);
+
+    // What is trained since is wanted again, and what another version had made is stale.
+    run(&place, &["sh", "-c", "sort d > model"]);
+    let (_, report) = place.status();
+    assert_eq!(paths(&report["stale"]), ["pred"], "{report:#}");
+    place.write("model", b"edited");
+    let (_, report) = place.status();
+    assert_eq!(paths(&report["changed"]), ["model"], "{report:#}");
 }

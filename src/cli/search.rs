@@ -57,8 +57,8 @@ macro_rules! language {
             "              code.contains(COMMIT): the run's commit is COMMIT or was built on it\n",
             "  values      0.8, \"text\", word, true, 2025-12-01, 2025-12-01T10:30Z, 90s, 7d, now - 7d, today\n",
             "A date is the whole day: `=` lies in it, `<` before, `>` after. Paths are named from the\n",
-            "workspace's root; * stops at /, ** does not. What is missing is neither true nor false:\n",
-            "`has(FIELD)` asks for that."
+            "workspace's root; * stops at /, ** does not; NAME@VERSION is the files of a model version.\n",
+            "What is missing is neither true nor false: `has(FIELD)` asks for that."
         )
     };
 }

@@ -28,6 +28,9 @@ pub use links::behind_link;
 use links::link_of;
 use several::{Wanted, find_versions};
 
+/// What is recorded as the command that wrote over a file.
+pub(crate) const RESTORE: &str = "restore";
+
 /// A version of a file, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -272,7 +275,7 @@ pub fn restore(
         }
     }
     clock.not_before(snapshot.latest());
-    Overwriting { command: "restore", clock: clock.clone() }.record(workspace, overwritten)?;
+    Overwriting { command: RESTORE, clock: clock.clone() }.record(workspace, overwritten)?;
     if let Some(part_of) = &request.part_of {
         let written = ready.iter().filter(|(_, _, thing, there)| *there != Some(thing.digest()));
         let artifacts = written.filter_map(|(version, ..)| version.artifact()).cloned();

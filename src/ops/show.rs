@@ -8,7 +8,7 @@ mod projected;
 mod so_far;
 mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -31,7 +31,7 @@ use crate::ops::show::left::Left;
 use crate::ops::show::part::Part;
 use crate::ops::{View, Workspace};
 use crate::projection;
-use crate::query::registry::ModelView;
+use crate::query::registry::{ModelView, holding};
 use crate::query::{
     self, Direction, Far, RemovedBy, Removers, RunHead, RunSelector, Start, Trace, TraceReport, Unwritten,
 };
@@ -170,6 +170,8 @@ pub struct RunReport {
     pub failures: Vec<String>,
     /// What it read and did not write itself.
     pub inputs: Vec<Artifact>,
+    /// Of its inputs, the model versions that hold them, by label.
+    pub holding: BTreeMap<Artifact, BTreeSet<String>>,
     /// What it wrote.
     pub outputs: Vec<Artifact>,
     /// What it took away, by path.
@@ -542,6 +544,7 @@ impl Showing<'_> {
             metrics: query::last_values(&self.snapshot.metrics(head.view.run.id)?),
             steps: counts.into_iter().map(|(name, (done, failed, _))| (name, done, failed)).collect(),
             failures,
+            holding: holding(self.snapshot, inputs.iter())?,
             inputs,
             removed: removed.into_iter().collect(),
             trace: self.named(&walked)?,

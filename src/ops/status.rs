@@ -74,6 +74,7 @@ pub fn status(
     }
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
+    ancestry.end_at(&looking.restored);
     looking.sort_out_unlisted(&on_the_way)?;
     looking.sort_out(&targets)?;
     looking.find_gone()?;
@@ -121,6 +122,7 @@ pub fn changed_since_made(
     looking.compare_read(&paths)?;
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
+    ancestry.end_at(&looking.restored);
     looking.find_gone()?;
     let mut causes = BTreeSet::new();
     for outdated in ancestry.outdated(snapshot, &|path| looking.now(path))? {
@@ -161,6 +163,8 @@ struct Looking<'a> {
     never_here: HashSet<usize>,
     /// Names of files that are judged by another of their names.
     known_otherwise: HashSet<usize>,
+    /// The versions that `restore` put where they lie, in the place of newer ones.
+    restored: HashSet<ArtifactNo>,
     /// What steps read as code that stands in a commit.
     code_of: HashMap<StepNo, HashSet<ArtifactNo>>,
     report: StatusReport,
@@ -185,6 +189,7 @@ impl<'a> Looking<'a> {
             newer_elsewhere: HashMap::new(),
             never_here: HashSet::new(),
             known_otherwise: HashSet::new(),
+            restored: HashSet::new(),
             code_of: HashMap::new(),
             report: StatusReport::default(),
         }

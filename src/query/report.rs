@@ -14,6 +14,7 @@ use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
 use crate::query::origin::{Origin, last_write_at_path, lost, origin};
+use crate::query::registry::holding;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 pub use folded::{Folded, folded};
@@ -187,6 +188,8 @@ pub struct TraceFile {
     pub role: Role,
     /// Where it came from; `None` where that was not asked.
     pub from: Option<CameFrom>,
+    /// Of what was read, the model versions that hold it, by label.
+    pub models: Vec<String>,
 }
 
 /// Where a file came from, by name.
@@ -259,7 +262,18 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
     }
     count_edges(snapshot, trace, &mut report)?;
     find_ends(snapshot, trace, &mut report)?;
+    name_models(snapshot, &mut report.runs)?;
     Ok(report)
+}
+
+/// Names the model versions that were read on the way.
+fn name_models(snapshot: &Snapshot, runs: &mut [TraceRun]) -> Result<()> {
+    let steps = || runs.iter().flat_map(|run| &run.steps);
+    let held = holding(snapshot, steps().flat_map(|step| &step.used).map(|file| &file.artifact))?;
+    for file in runs.iter_mut().flat_map(|run| &mut run.steps).flat_map(|step| &mut step.used) {
+        file.models.extend(held.get(&file.artifact).into_iter().flatten().cloned());
+    }
+    Ok(())
 }
 
 /// Puts names to what a run has done whose end is not recorded: `steps` are made of what was seen so far.
@@ -280,15 +294,17 @@ pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Re
                 false => names.came_from_by_now(&edge)?,
             };
             let Used { artifact, at, evidence, role } = edge;
-            used.push(TraceFile { artifact, at, evidence, role, from });
+            used.push(TraceFile { artifact, at, evidence, role, from, models: Vec::new() });
         }
         let generated = all_generated.into_iter().map(|edge| {
             let Generated { artifact, at, evidence, role } = edge;
-            TraceFile { artifact, at, evidence, role, from: None }
+            TraceFile { artifact, at, evidence, role, from: None, models: Vec::new() }
         });
         named.push(TraceRunStep { step, depth: 0, used, generated: generated.collect() });
     }
-    Ok(TraceRun { head, steps: named })
+    let mut run = TraceRun { head, steps: named };
+    name_models(snapshot, std::slice::from_mut(&mut run))?;
+    Ok(run)
 }
 
 /// Leaves out what programs said of their run while it went on, where the steps that were seen have all of it.
@@ -464,6 +480,7 @@ impl Names<'_> {
             evidence: edge.evidence,
             role: edge.role,
             from: edge.origin.map_or(Ok(None), |origin| self.came_from(origin))?,
+            models: Vec::new(),
         })
     }
 

@@ -210,6 +210,16 @@ impl Ancestry {
         reads.flat_map(|read| [Some(read.seen.path), read.twin]).flatten().collect()
     }
 
+    /// Takes some versions for what is wanted where they lie: whatever they were made from, what was made from them is not out of date by
+    /// that.
+    pub fn end_at(&mut self, wanted: &HashSet<ArtifactNo>) {
+        for read in self.nodes.iter_mut().flat_map(|node| &mut node.reads) {
+            if wanted.contains(&read.seen.artifact) {
+                (read.from, read.renewed) = (None, None);
+            }
+        }
+    }
+
     /// Takes what was read for no copy of what still lies in its own place with the same few bytes, as `lies_there` says: that these
     /// are equal proves nothing.
     pub fn part_twins(&mut self, lies_there: &dyn Fn(PathNo, &Digest) -> bool) {

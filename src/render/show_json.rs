@@ -199,9 +199,14 @@ fn run_json(report: &RunReport, document: &mut Map<String, Value>) {
     let tags = report.tags.iter().map(|(name, value)| (name.clone(), json!(value)));
     document.insert("tags".to_owned(), Value::Object(tags.collect()));
     document.insert("failures".to_owned(), json!(report.failures));
-    let files = |files: &[Artifact]| files.iter().map(|file| with_fate(file, &report.disk)).collect();
-    document.insert("inputs".to_owned(), files(&report.inputs));
-    document.insert("outputs".to_owned(), files(&report.outputs));
+    let inputs = report.inputs.iter().map(|file| {
+        let mut value = with_fate(file, &report.disk);
+        value["models"] = report.holding.get(file).map_or_else(|| json!([]), |models| json!(models));
+        value
+    });
+    document.insert("inputs".to_owned(), inputs.collect());
+    let outputs = report.outputs.iter().map(|file| with_fate(file, &report.disk));
+    document.insert("outputs".to_owned(), outputs.collect());
     document.insert("removed".to_owned(), report.removed.iter().map(ArtifactPath::in_json).collect());
     document
         .insert("notes".to_owned(), report.notes.iter().map(|n| json!(n.artifact.path.in_json())).collect());
@@ -387,6 +392,7 @@ fn edge_json(file: &TraceFile) -> Value {
     value["at"] = json!(file.at.rfc3339());
     value["evidence"] = json!(file.evidence.as_str());
     value["role"] = json!(file.role.as_str());
+    value["models"] = json!(file.models);
     value["from"] = match &file.from {
         None => Value::Null,
         Some(CameFrom::Run(id)) => json!({"kind": "run", "run": id.to_string()}),

@@ -13,6 +13,7 @@ use crate::model::{Artifact, ArtifactPath, Digest, RunKind, Timestamp};
 use crate::ops::Workspace;
 use crate::ops::committed::Commits;
 use crate::ops::locate::{digest_at, link_at};
+use crate::ops::restore::RESTORE;
 use crate::ops::run::is_temporary;
 use crate::query::{self, NewestFile, Removers, Write, last_writer};
 use crate::store::{ArtifactNo, PathNo};
@@ -60,7 +61,37 @@ impl Looking<'_> {
         let looked: Vec<(usize, OnDisk)> = looked.collect();
         let places: Vec<usize> = looked.iter().map(|(at, _)| *at).collect();
         self.disk.extend(looked);
-        self.take_as_here(&places)
+        self.take_as_here(&places)?;
+        self.take_as_restored(&places)
+    }
+
+    /// Takes for the newest version of a file the recorded one that lies there, where `restore` wrote it over the one that is newer: it
+    /// is the one that is wanted, whatever has changed since it was made.
+    fn take_as_restored(&mut self, looked: &[usize]) -> Result<()> {
+        for at in looked {
+            let OnDisk::Other(now) = self.disk[at] else { continue };
+            let file = &self.files[*at];
+            let known = self.snapshot.artifact_no(file.path_no, &now)?;
+            let Some(version) = known.filter(|_| !file.superseded) else { continue };
+            let written_at = file.writer.map_or(i64::MIN, |write| write.at);
+            let is_restored = self.snapshot.overwritten_at(file.path_no)?.iter().any(|overwritten| {
+                overwritten.command == RESTORE
+                    && overwritten.at.micros() > written_at
+                    && overwritten.artifact.digest != now
+            });
+            if is_restored {
+                self.files[*at] = NewestFile {
+                    number: version,
+                    artifact: self.snapshot.artifact(version)?,
+                    writer: last_writer(self.snapshot, version)?,
+                    read_since: None,
+                    ..file.clone()
+                };
+                self.disk.insert(*at, OnDisk::Same);
+                self.restored.insert(version);
+            }
+        }
+        Ok(())
     }
 
     /// Takes for the newest version of a file the recorded one that lies there, where git has the file so at `HEAD`: on another

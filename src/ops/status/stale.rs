@@ -92,9 +92,10 @@ impl Looking<'_> {
         Ok(may_be_stale)
     }
 
-    /// Returns those of some files that a run wrote last and no later one superseded, each with its write.
+    /// Returns those of some files that a run wrote last, that no later one superseded and that nobody restored, each with its write.
     pub(super) fn current(&self, files: &[usize]) -> Vec<(usize, Write)> {
-        let written = files.iter().map(|at| (*at, &self.files[*at])).filter(|(_, file)| !file.superseded);
+        let written = files.iter().map(|at| (*at, &self.files[*at]));
+        let written = written.filter(|(_, file)| !file.superseded && !self.restored.contains(&file.number));
         written.filter_map(|(at, file)| Some((at, file.writer?))).collect()
     }
 
@@ -116,7 +117,8 @@ impl Looking<'_> {
             };
             let newest = &self.files[self.places[&cause.path]];
             used.path = newest.artifact.path.clone();
-            let write = newest.writer.filter(|_| Some(newest.artifact.digest) == now);
+            let is_written = Some(newest.artifact.digest) == now && !self.restored.contains(&newest.number);
+            let write = newest.writer.filter(|_| is_written);
             let run = match write {
                 Some(write) => self.writer(write)?.map(|writer| writer.tail),
                 None => None,

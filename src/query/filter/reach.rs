@@ -10,13 +10,14 @@ use std::ops::ControlFlow;
 
 use globset::Candidate;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{ArtifactPath, Evidence, NodeId};
 use crate::query::ancestry::{Reached, are_made_from, reached_from};
 use crate::query::filter::check::{FileQuestion, FileRelation};
 use crate::query::filter::search::Outside;
 use crate::query::filter::value::pattern;
 use crate::query::find_digest;
+use crate::query::registry::{ModelSelector, find_model};
 use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// As much is spent at once in the beginning: steps that are looked at.
@@ -41,7 +42,8 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// Finds the files that a question names: every version of a path, of all paths that fit a pattern, or of a content.
+    /// Finds the files that a question names: every version of a path, of all paths that fit a pattern, or of a content; or those of a
+    /// model version.
     pub(crate) fn new(
         snapshot: &Snapshot,
         question: &FileQuestion,
@@ -192,7 +194,8 @@ fn is_beside(edges: &Edges, relation: FileRelation, files: &HashSet<ArtifactNo>,
 }
 
 /// Finds the recorded files that a word names: under that name, and, where the folder that it begins with is reached by a symbolic
-/// link, or was, under the name of what the link leads to. Files are recorded by where they lie.
+/// link, or was, under the name of what the link leads to. Files are recorded by where they lie. Where no file is called so, those of
+/// the model version that is.
 fn files_named(
     snapshot: &Snapshot,
     word: &str,
@@ -221,7 +224,22 @@ fn files_named(
             files.extend(files_below(snapshot, &real, &word[folder.len() + 1..], wrong)?);
         }
     }
+    if files.is_empty() {
+        files.extend(files_of_version(snapshot, word)?);
+    }
     Ok(files)
+}
+
+/// Finds the files of the model version that a word names; none where it names none.
+fn files_of_version(snapshot: &Snapshot, word: &str) -> Result<Vec<ArtifactNo>> {
+    let Ok(selector) = word.parse::<ModelSelector>() else { return Ok(Vec::new()) };
+    let model = match find_model(snapshot, &selector) {
+        Ok(id) => snapshot.model(id)?,
+        Err(error) if matches!(error.kind(), Kind::Request | Kind::NotFound) => None,
+        Err(error) => return Err(error),
+    };
+    let held = model.iter().flat_map(|model| &model.artifacts).map(|held| &held.artifact);
+    snapshot.artifact_nos(held)
 }
 
 /// What a pattern has and a plain path has not.

@@ -17,16 +17,16 @@ mod selector;
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::model::{
-    Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp, version_key,
+    Artifact, Metric, ModelAct, ModelChange, ModelVersion, NodeId, Parameter, Stage, Timestamp, version_key,
 };
 use crate::query::history::{last_values, run_view};
-use crate::store::{ChangeOrder, GO_ON, Holders, Order, Snapshot};
+use crate::store::{ArtifactNo, ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
 pub use best::{Best, best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
@@ -359,4 +359,30 @@ pub fn versions(snapshot: &Snapshot, name: &str) -> Result<Vec<ModelView>> {
         views.extend(model_view(snapshot, id)?);
     }
     Ok(views)
+}
+
+/// Returns the versions that hold any of some files, by their labels; of each file that one holds.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn holding<'a>(
+    snapshot: &Snapshot,
+    files: impl Iterator<Item = &'a Artifact>,
+) -> Result<BTreeMap<Artifact, BTreeSet<String>>> {
+    if snapshot.model_count()? == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let mut numbers: Vec<ArtifactNo> = snapshot.artifact_nos(files)?.into_iter().collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let versions: BTreeSet<NodeId> =
+        snapshot.models_with_any(&numbers)?.into_iter().map(|(_, id)| id).collect();
+    let mut found: BTreeMap<Artifact, BTreeSet<String>> = BTreeMap::new();
+    for id in versions {
+        let Some(view) = model_view(snapshot, id)? else { continue };
+        for held in &view.model.artifacts {
+            found.entry(held.artifact.clone()).or_default().insert(view.label());
+        }
+    }
+    Ok(found)
 }

@@ -82,6 +82,29 @@ fn what_changed_on_disk_makes_stale_all_that_was_made_from_it() {
 }
 
 #[test]
+fn what_was_made_from_what_is_wanted_as_it_is_is_not_out_of_date_by_what_that_was_made_from() {
+    let history = history("1 p x: a=1 -> b=1\n1 q x: b=1 -> c=1\n1 r x: b=1 a=1 -> d=1");
+    let snapshot = &history.snapshot;
+    let number = |path: &str| snapshot.path_no(&ArtifactPath::new(path).unwrap()).unwrap().unwrap();
+    let last = |path: &str| {
+        let version = snapshot.versions(number(path)).unwrap()[0];
+        crate::query::last_writer(snapshot, version).unwrap().unwrap()
+    };
+    let mut ancestry = Ancestry::of(snapshot, &[last("c"), last("d")]).unwrap();
+    let current = |path: PathNo| {
+        let content = if path == number("a") { "2" } else { "1" };
+        Some(Now::Bytes(Digest::of(content.as_bytes())))
+    };
+    let is_stale = |ancestry: &Ancestry| {
+        let found = ancestry.outdated(snapshot, &current).unwrap();
+        found.iter().map(|found| !found.stale.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(is_stale(&ancestry), [true, true]);
+    ancestry.end_at(&HashSet::from([last("b").artifact]));
+    assert_eq!(is_stale(&ancestry), [false, true]);
+}
+
+#[test]
 fn what_is_gone_makes_stale_all_that_was_made_from_it() {
     let text = "1 p x: a=1 b=1 -> c=1\n1 q x: c=1 -> d=1\n1 q x: b=1 -> e=1";
     assert_eq!(stale(text, &["a gone"]), ["c <- a", "d <- a"]);

@@ -156,7 +156,13 @@ fn compared() -> Value {
 fn edge() -> Value {
     and(
         artifact(),
-        [("at", time()), ("evidence", evidence()), ("role", text()), ("from", or_null(came_from()))],
+        [
+            ("at", time()),
+            ("evidence", evidence()),
+            ("role", text()),
+            ("models", list(text())),
+            ("from", or_null(came_from())),
+        ],
     )
 }
 
@@ -244,7 +250,7 @@ fn run_fields() -> Vec<(&'static str, Value)> {
         ("step_counts", list(steps)),
         ("tags", by_name(text())),
         ("failures", list(text())),
-        ("inputs", list(compared())),
+        ("inputs", list(and(compared(), [("models", list(text()))]))),
         ("outputs", list(compared())),
         ("removed", list(text())),
         ("notes", list(text())),

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 
 use crate::model::ArtifactPath;
-use crate::render::units::{counted, folder_name};
+use crate::render::units::{counted, folder_name, one_line};
 
 /// More files of one folder than this, of which the same is said, are folded into one line.
 const FOLD_AFTER: usize = 4;
+
+/// As many model versions are named behind a file.
+const MODELS_MAX: usize = 3;
 
 /// What is said of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +19,8 @@ pub(super) struct Said {
     pub known: String,
     /// Where it came from.
     pub from: From,
+    /// The model versions that it belongs to, each behind a comma.
+    pub models: String,
     /// How it is on disk now.
     pub state: &'static str,
 }
@@ -53,6 +58,19 @@ impl Said {
         Said { known, ..Said::default() }
     }
 
+    /// Says which model versions a file belongs to: of many, the first.
+    pub(super) fn of_models<'a>(self, labels: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut labels = labels.into_iter();
+        let mut models: String =
+            labels.by_ref().take(MODELS_MAX).map(|label| format!(", {}", one_line(label))).collect();
+        match labels.count() as u64 {
+            0 => {}
+            more => models
+                .push_str(&format!(", and {}", counted(more, "more model version", "more model versions"))),
+        }
+        Said { models, ..self }
+    }
+
     /// Returns what may be said of many files at once: which runs they are of is told apart where they stand in one line.
     fn shared(&self) -> Said {
         let from = match &self.from {
@@ -61,7 +79,7 @@ impl Said {
             From::Through(_) => From::Through(None),
             other => other.clone(),
         };
-        Said { known: self.known.clone(), from, state: self.state }
+        Said { known: self.known.clone(), from, models: self.models.clone(), state: self.state }
     }
 
     /// Says this of all that have the same in common with it.
@@ -73,13 +91,13 @@ impl Said {
             From::Through(_) => From::Through(None).to_string(),
             _ => self.from.to_string(),
         };
-        format!("{}{from}{}", self.known, self.state)
+        format!("{}{from}{}{}", self.known, self.models, self.state)
     }
 }
 
 impl Display for Said {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.known, self.from, self.state)
+        write!(f, "{}{}{}{}", self.known, self.from, self.models, self.state)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs: as the one that is shown, and as a head on the way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::file::fate_words;
@@ -158,8 +158,8 @@ fn files_lines(report: &RunReport, text: &mut String) {
             "  files    not known: the recording broke off before it said what was read and written\n",
         );
     } else {
-        listing("inputs", &report.inputs, &report.disk, fate_words, text);
-        listing("outputs", &report.outputs, &report.disk, output_words, text);
+        listing("inputs", &report.inputs, report, fate_words, text);
+        listing("outputs", &report.outputs, report, output_words, text);
         names("removed", report.removed.iter().collect(), text);
     }
 }
@@ -222,7 +222,7 @@ fn output_words(fate: &Fate) -> &'static str {
 fn listing(
     label: &str,
     files: &[Artifact],
-    disk: &BTreeMap<Artifact, Fate>,
+    report: &RunReport,
     words: fn(&Fate) -> &'static str,
     text: &mut String,
 ) {
@@ -235,8 +235,9 @@ fn listing(
     };
     let _ = writeln!(text, "  {label:<9}{count}{versions}, {}", bytes(size));
     let said = files.iter().map(|file| {
-        let state = disk.get(file).map_or("", words);
-        (&file.path, Said { state, ..Said::default() })
+        let state = report.disk.get(file).map_or("", words);
+        let models = report.holding.get(file).into_iter().flatten();
+        (&file.path, Said { state, ..Said::default() }.of_models(models))
     });
     for [file, said] in folded(said, Own::Folded) {
         let _ = writeln!(text, "           {file}{said}");

@@ -210,7 +210,7 @@ impl<'a> Way<'a> {
         if let Some(through) = self.through_copies(file, step) {
             said.from = through;
         }
-        said
+        said.of_models(&file.models)
     }
 }
 
