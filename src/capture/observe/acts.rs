@@ -29,6 +29,9 @@ pub(super) struct Act<'t> {
 }
 
 const HERE: i32 = libc::AT_FDCWD;
+/// `MSGGET` and `SHMAT` of `ipc`.
+const SWITCH_KEYED_QUEUE: i32 = 13;
+const SWITCH_ATTACH: i32 = 21;
 const MAY_READ: i32 = 4;
 const MAY_WRITE: i32 = 2;
 /// How long a system file that was not there is not asked for again.
@@ -99,6 +102,18 @@ impl Net<'_> {
             }
             Call::Queue => {
                 thread.read_path(arguments[0]).map(|name| self.share(act.who, pipes::queue(&name)))
+            }
+            Call::KeyedQueue => {
+                self.share_queue(who, act.number(0));
+                Ok(())
+            }
+            Call::SharingSwitch => {
+                match act.number(0) & 0xffff {
+                    SWITCH_KEYED_QUEUE => self.share_queue(who, act.number(1)),
+                    SWITCH_ATTACH => self.share(who, pipes::segment(act.number(1))),
+                    _ => {}
+                }
+                Ok(())
             }
             Call::SocketSwitch => thread.read_bytes::<12>(arguments[1]).and_then(|words| {
                 let word =
@@ -186,6 +201,17 @@ impl Net<'_> {
         let channels = &mut self.ledger.actor(who).channels;
         if !channels.contains(&way) {
             channels.push(way);
+        }
+    }
+
+    /// Records that somebody asks for the queue of messages that has a key.
+    fn share_queue(&mut self, who: Who, key: i32) {
+        if key == libc::IPC_PRIVATE {
+            let name = self.program_name(who);
+            let what = "made a queue of messages without a key: who else used it was not seen";
+            self.gap(format!("`{name}` {what}"));
+        } else {
+            self.share(who, pipes::keyed_queue(key));
         }
     }
 

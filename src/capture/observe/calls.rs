@@ -129,6 +129,10 @@ pub(super) enum Call {
     Attach,
     /// `mq_open`: a queue of messages.
     Queue,
+    /// `msgget`: a queue of messages that has a key.
+    KeyedQueue,
+    /// i386 only: `shmat` and `msgget`, among others, behind a number.
+    SharingSwitch,
     /// i386 only: `connect` behind a number and a pointer to its arguments.
     SocketSwitch,
     IoUring,
@@ -198,6 +202,8 @@ const TABLE: &[Line] = &[
     Line(Call::SendTo, Rule::AnyBit(4, u32::MAX), [44, 44, 369, 206, 290]),
     Line(Call::Attach, Rule::Always, [30, 30, 397, 196, 305]),
     Line(Call::Queue, Rule::Always, [240, 240, 277, 180, 274]),
+    Line(Call::KeyedQueue, Rule::Always, [68, 68, 399, 186, 303]),
+    Line(Call::SharingSwitch, Rule::Always, [0, 0, 117, 0, 0]),
     Line(Call::SocketSwitch, Rule::Equals(0, SOCKETCALL_CONNECT), [0, 0, 102, 0, 0]),
     Line(Call::IoUring, Rule::Always, [425, 425, 425, 425, 425]),
     Line(Call::Listener, Rule::AnyBit(1, NEW_LISTENER), [317, 317, 354, 277, 383]),
@@ -304,6 +310,7 @@ mod tests {
             (libc::SYS_sendto, Call::SendTo),
             (libc::SYS_shmat, Call::Attach),
             (libc::SYS_mq_open, Call::Queue),
+            (libc::SYS_msgget, Call::KeyedQueue),
             (libc::SYS_io_uring_setup, Call::IoUring),
             (libc::SYS_seccomp, Call::Listener),
             (libc::SYS_exit_group, Call::ExitGroup),
@@ -332,7 +339,7 @@ mod tests {
         assert!(rules(Abi::Aarch64).all(|rule| !old.contains(&rule.1)));
         assert_eq!(call(Abi::Aarch64, 56), Some(Call::OpenAt));
         assert_eq!(call(Abi::Aarch64, 221), Some(Call::Exec));
-        assert_eq!(rules(Abi::Aarch64).count(), 28);
+        assert_eq!(rules(Abi::Aarch64).count(), 29);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const SEGMENT: u64 = 1 << 61;
 /// Marks what is no inode, but stands for the name of a queue of messages.
 const QUEUE: u64 = 1 << 60;
 
+/// Marks what is no inode, but the key of a queue of messages.
+const KEY: u64 = 1 << 59;
+
 /// Returns what memory of this number is known by among pipes.
 pub(super) fn segment(number: i32) -> u64 {
     SEGMENT | u64::from(number.cast_unsigned())
@@ -33,6 +36,11 @@ pub(super) fn segment(number: i32) -> u64 {
 /// Returns what a queue of messages of this name is known by among pipes.
 pub(super) fn queue(name: &[u8]) -> u64 {
     QUEUE | (foldhash::quality::FixedState::default().hash_one(name) & (QUEUE - 1))
+}
+
+/// Returns what a queue of messages of this key is known by among pipes.
+pub(super) fn keyed_queue(key: i32) -> u64 {
+    KEY | u64::from(key.cast_unsigned())
 }
 
 fn is_terminal(inode: u64) -> bool {

@@ -319,6 +319,11 @@ r = ctypes.string_at(p, 2); l.shmctl(n, 0, None)";
 if q < 0: sys.exit(77)
 child(f'''import ctypes; l = ctypes.CDLL(\"librt.so.1\"); l.mq_send(l.mq_open({n}, 1), open(\"a\", \"rb\").read(), 2, 0)''')
 b = ctypes.create_string_buffer(9000); k = l.mq_receive(q, b, 9000, None); r = b.raw[:k]; l.mq_unlink(n)";
+    let keyed = "l = ctypes.CDLL(None); n = l.msgget(os.getpid(), 0o1666)
+if n < 0: sys.exit(77)
+child('''import ctypes, os; l = ctypes.CDLL(None)
+l.msgsnd(l.msgget(os.getppid(), 0), bytes([1] + 7 * [0]) + open(\"a\", \"rb\").read(), 2, 0)''')
+b = ctypes.create_string_buffer(99); k = l.msgrcv(n, b, 90, 0, 0); r = b.raw[8:8 + k]; l.msgctl(n, 0, None)";
     let datagram = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))
 child(f'''import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.sendto(open(\"a\", \"rb\").read(), (\"127.0.0.1\", {s.getsockname()[1]}))''')
@@ -328,7 +333,7 @@ child(f'''import os; os.write(os.open(\"/proc/{os.getpid()}/fd/{y}\", 1), open(\
 r = os.read(x, 9)";
     let head = "import ctypes, os, socket, subprocess, sys
 def child(code): subprocess.run([sys.executable, '-c', code], check=True)";
-    for way in [shared, queue, datagram, pipe] {
+    for way in [shared, queue, keyed, datagram, pipe] {
         let program = format!("{head}\n{way}\nopen('o', 'wb').write(r)");
         let trial = try_with(&[("a", "1\n")], &["python3", "-c", &program], &|_| {});
         if trial.code() == Some(77) {
