@@ -15,7 +15,7 @@ use super::place::Place;
 use super::process::{Direction, HeldEnd};
 use super::reply::Verdict;
 use super::stamp::Look;
-use super::tracee::{self, Thread};
+use super::tracee::Thread;
 use super::{GapSort, Reading, digest, mounts, pipes, sys};
 
 /// One stopped call with all that is needed to understand it.
@@ -387,19 +387,19 @@ impl Net<'_> {
         if !self.openings.has(what) || self.ledger.is_forgotten(what) {
             return false;
         }
-        let writers = self.ledger.writers_under_way(who, what, look);
-        let open: Vec<Who> = writers
-            .into_iter()
-            .filter(|writer| tracee::writes_to(self.ledger.actors[*writer as usize].pid, look))
-            .collect();
-        if open.iter().all(|writer| *writer == who) {
+        let mut writers = self.ledger.writers_under_way(who, what, look);
+        let body = self.ledger.body(what);
+        let has_nothing = look.size == 0 || body.standing() < body.current();
+        let mut has_it_open =
+            |writer: &Who| self.holders.writes_to(self.ledger.actors[*writer as usize].pid, look);
+        if has_nothing {
+            return writers.iter().any(|writer| *writer != who && has_it_open(writer));
+        }
+        writers.retain(has_it_open);
+        if writers.iter().all(|writer| *writer == who) {
             return false;
         }
-        let body = self.ledger.body(what);
-        if look.size == 0 || body.standing() < body.current() {
-            return true;
-        }
-        let read = self.ledger.go_on_later(&open, what, look, us);
+        let read = self.ledger.go_on_later(&writers, what, look, us);
         if let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf()) {
             self.endanger(what, read, look, &path);
         }
@@ -421,8 +421,11 @@ impl Net<'_> {
     pub(super) fn write(&mut self, act: Act<'_>, what: What, look: &Look, writing: Writing) {
         self.notice_outsiders(what, look);
         let done = if writing.truncates { None } else { self.ledger.done_before(act.who, what, look) };
-        let goes_on =
-            done.is_some_and(|done| !done.into_iter().any(|process| tracee::writes_to(process, look)));
+        let rests = self.ledger.body(what).rested.is_some();
+        // Who opened it last has it open most likely.
+        let goes_on = done.is_some_and(|done| {
+            rests || !done.into_iter().rev().any(|process| self.holders.writes_to(process, look))
+        });
         if !writing.truncates {
             self.part_for_listeners(act, what, look);
         }

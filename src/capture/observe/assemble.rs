@@ -3,7 +3,7 @@
 mod naming;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ struct Assembly<'l> {
     namings: BTreeMap<Who, Vec<Naming>>,
     has_fine_times: bool,
     unchanged: Unchanged,
+    /// When the last two of those ended who wrote a version that others followed.
+    last_ends: HashMap<(What, u32), Vec<(i64, Who)>>,
 }
 
 /// Fills processes and files of the record.
@@ -69,6 +71,7 @@ pub(super) fn assemble(ledger: &Ledger, command: i32, observation: &mut Observat
         namings: BTreeMap::new(),
         has_fine_times: stamp::has_fine_times(),
         unchanged: Unchanged::of(ledger),
+        last_ends: last_ends(ledger),
     };
     assembly.find_segments();
     assembly.build_files();
@@ -337,7 +340,7 @@ impl Assembly<'_> {
         let since_ns = read.map(|(_, stamp)| stamp.ctime_ns);
         let since_ns = since_ns.filter(|_| says_since && fit == Some(Fit::Same));
         let read_us = read.map(|(us, _)| match touch.follows {
-            true => self.followed_us(who, body, version, us),
+            true => self.followed_us(who, what, version, us),
             false if kept_open => self.read_on_us(who, body, version, us),
             false => us,
         });
@@ -433,10 +436,10 @@ impl Assembly<'_> {
     }
 
     /// Returns the same where others came to write into the file: when those were done.
-    fn followed_us(&self, who: Who, body: &Body, version: u32, us: i64) -> i64 {
-        let others = body.versions[version as usize].writers.iter().filter(|writer| **writer != who);
-        let ended_us = |other: &Who| self.ledger.actors[*other as usize].ended_us.unwrap_or(i64::MAX);
-        let done_us = others.map(ended_us).max().unwrap_or(i64::MAX);
+    fn followed_us(&self, who: Who, what: What, version: u32, us: i64) -> i64 {
+        let body = self.body(what);
+        let mut ends = self.last_ends.get(&(what, version)).into_iter().flatten();
+        let done_us = ends.find(|(_, writer)| *writer != who).map_or(i64::MAX, |(us, _)| *us);
         self.read_on_us(who, body, version, us).min(done_us).max(us)
     }
 
@@ -555,6 +558,22 @@ impl Assembly<'_> {
         observation.files = self.files;
         observation.private_temporaries = self.ledger.temporaries;
     }
+}
+
+/// Finds out when the last two of those ended who wrote a version of a file that others followed.
+fn last_ends(ledger: &Ledger) -> HashMap<(What, u32), Vec<(i64, Who)>> {
+    let mut last = HashMap::new();
+    for (what, body) in ledger.bodies.iter().enumerate() {
+        let Some(body) = body.as_ref().filter(|body| body.is_followed) else { continue };
+        for (number, version) in body.versions.iter().enumerate() {
+            let ended_us = |who: &Who| ledger.actors[*who as usize].ended_us.unwrap_or(i64::MAX);
+            let mut ends: Vec<(i64, Who)> = version.writers.iter().map(|who| (ended_us(who), *who)).collect();
+            ends.sort_unstable_by(|one, other| other.cmp(one));
+            ends.truncate(2);
+            last.insert((what as What, number as u32), ends);
+        }
+    }
+    last
 }
 
 impl Access {

@@ -1,14 +1,15 @@
 //! Which files processes have open for writing, and what a thread is at, as `/proc` tells.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::io::{ErrorKind, Result};
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::stamp::Look;
 use super::{digest, sys};
+use crate::digests::device;
 
 /// Device and inode of a file.
 pub(super) type Identity = (u64, u64);
@@ -64,10 +65,23 @@ pub(super) fn open_for_reading() -> Option<HashSet<Identity>> {
 }
 
 /// What files are open for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
     Read,
     Write,
+}
+
+impl Purpose {
+    /// The permissions of the link in `/proc` say what a file was opened for.
+    fn is_said_by(self, link: &Look) -> bool {
+        link.mode & if self == Purpose::Read { 0o400 } else { 0o200 } != 0
+    }
+
+    /// Tells whether a link in `/proc` leads to a file that was opened for this.
+    pub(super) fn is_of(self, folder: BorrowedFd<'_>, link: &CStr, file: &Look) -> bool {
+        sys::look(folder, link, true).is_ok_and(|look| look.is_same_file(file))
+            && sys::look(folder, link, false).is_ok_and(|link| self.is_said_by(&link))
+    }
 }
 
 fn is_own(process: i32) -> bool {
@@ -118,9 +132,7 @@ fn add_files_of(
             continue;
         }
         let path = digest::c_path(&entry.path())?;
-        // The permissions of the link say what the file was opened for.
-        let permission = if purpose == Purpose::Read { 0o400 } else { 0o200 };
-        if sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & permission != 0)
+        if sys::look(sys::here(), &path, false).is_ok_and(|link| purpose.is_said_by(&link))
             && let Ok(look) = sys::look(sys::here(), &path, true)
         {
             add(look);
@@ -153,32 +165,54 @@ fn mapped(line: &[u8], purpose: Purpose) -> Option<&[u8]> {
     let path = words.nth(3)?.trim_ascii_start();
     let is_written = way.get(1) == Some(&b'w') && way.get(3) == Some(&b's');
     let is_meant = purpose == Purpose::Read || is_written;
-    (is_meant && path.starts_with(b"/") && !path.starts_with(b"/dev/") && !path.ends_with(b" (deleted)"))
-        .then_some(path)
+    let is_device = path.starts_with(b"/dev/") && !path.starts_with(b"/dev/shm/");
+    (is_meant && path.starts_with(b"/") && !is_device && !path.ends_with(b" (deleted)")).then_some(path)
 }
 
-/// Tells whether a process has a file mapped in any way.
-pub(super) fn maps(process: i32, file: &Look) -> bool {
-    let inode = file.ino.to_string();
+/// Tells whether a process has a file mapped in any way; `kind` is that of its file system, where that is known.
+pub(super) fn maps(process: i32, file: &Look, kind: Option<u32>) -> bool {
     let maps = std::fs::read(format!("/proc/{process}/maps")).unwrap_or_default();
-    maps.split(|byte| *byte == b'\n').any(|line| {
-        let is_named_so = line.splitn(6, |byte| *byte == b' ').nth(4) == Some(inode.as_bytes());
-        is_named_so && is_mapped(line, file)
-    })
+    maps.split(|byte| *byte == b'\n').any(|line| is_mapped(line, file, kind))
 }
 
-/// Tells whether a line of `/proc/PID/maps` that names the inode of a file is about that file: of one without a name, nothing else
-/// tells.
-fn is_mapped(line: &[u8], file: &Look) -> bool {
+/// Tells whether a line of `/proc/PID/maps` is about a file.
+fn is_mapped(line: &[u8], file: &Look, kind: Option<u32>) -> bool {
+    let mut words = line.splitn(6, |byte| *byte == b' ').skip(3);
+    let (Some(device), Some(inode)) = (words.next().and_then(device_in), words.next()) else { return false };
+    if std::str::from_utf8(inode).ok().and_then(|inode| inode.parse().ok()) != Some(file.ino) {
+        return false;
+    }
     match mapped(line, Purpose::Read) {
         Some(path) => digest::c_path(Path::new(OsStr::from_bytes(path)))
             .and_then(|path| sys::look(sys::here(), &path, true))
             .is_ok_and(|look| look.is_same_file(file)),
-        None => line.ends_with(b" (deleted)") && file.links == 0,
+        // Of a file without a name, nothing else tells.
+        None => {
+            let is_of_another_device = device != file.dev && kind.is_some_and(has_one_device);
+            line.ends_with(b" (deleted)") && file.links == 0 && !is_of_another_device
+        }
     }
 }
 
-fn children_of(process: i32) -> Result<Vec<i32>> {
+/// Reads a device as `/proc/PID/maps` has it, two numbers to the base of 16.
+fn device_in(word: &[u8]) -> Option<u64> {
+    let (major, minor) = std::str::from_utf8(word).ok()?.split_once(':')?;
+    Some(device(u64::from_str_radix(major, 16).ok()?, u64::from_str_radix(minor, 16).ok()?))
+}
+
+/// Tells whether the maps of processes name the device that a look at a file finds, too: not so where a file system has parts of its
+/// own, or lies upon others.
+fn has_one_device(kind: u32) -> bool {
+    const OTHERS: [u32; 3] = [
+        0x9123_683e, // btrfs
+        0x794c_7630, // overlayfs
+        0xca45_1a4e, // bcachefs
+    ];
+    !OTHERS.contains(&kind)
+}
+
+/// Lists the processes that a process has started and that have not been given to another one.
+pub(super) fn children_of(process: i32) -> Result<Vec<i32>> {
     let mut children = vec![];
     for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let folder = thread?.path();
@@ -210,6 +244,29 @@ mod tests {
         ] {
             assert_eq!(mapped(other, Purpose::Write), None);
         }
+    }
+
+    #[test]
+    fn a_map_of_a_file_without_a_name_is_told_by_device_and_inode() {
+        const EXT4: u32 = 0xef53;
+        let look = sys::look(sys::here(), c"/proc/self/exe", true).unwrap();
+        let file = Look { dev: device(0xfe, 0), ino: 77, links: 0, ..look };
+        let line = |device: &str, inode: u64| {
+            format!("7f00-7f01 rw-s 00000000 {device} {inode}           /tmp/x (deleted)").into_bytes()
+        };
+        let is_it = |line: Vec<u8>, kind| is_mapped(&line, &file, kind);
+        assert!(is_it(line("fe:00", 77), Some(EXT4)));
+        assert!(!is_it(line("00:01", 77), Some(EXT4)) && !is_it(line("fe:00", 78), Some(EXT4)));
+        assert!(is_it(line("00:2a", 77), Some(0x9123_683e)) && is_it(line("00:2a", 77), None));
+        assert!(!is_mapped(&line("fe:00", 77), &Look { links: 1, ..file }, Some(EXT4)));
+    }
+
+    #[test]
+    fn shared_memory_that_has_a_name_is_a_file() {
+        let line =
+            |path: &str| format!("7f00-7f01 rw-s 00000000 00:1b 77                 {path}").into_bytes();
+        assert_eq!(mapped(&line("/dev/shm/x"), Purpose::Write), Some(&b"/dev/shm/x"[..]));
+        assert_eq!(mapped(&line("/dev/zero"), Purpose::Write), None);
     }
 
     #[test]

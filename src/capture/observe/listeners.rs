@@ -13,10 +13,12 @@ use super::checkpoint::record;
 use super::ledger::{Ledger, What, versions_max};
 use super::net::Net;
 use super::stamp::Look;
-use super::{Reading, handles, tracee};
+use super::{Reading, handles};
 
 /// A call that was let go on may take so long until the file is open, in microseconds.
 const OPENING_US_MAX: i64 = 100_000;
+/// As many are followed who have one file open at once: what each may have read of all others would be most of what is recorded.
+const LISTENERS_MAX: usize = 256;
 
 /// Somebody has opened a file so that it can read what others write into it.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +33,10 @@ record!(Listener { who, tid, us });
 
 impl Listener {
     /// Tells whether it may be in the call that opens the file.
-    fn may_be_opening(&self, us: i64) -> bool {
+    fn may_be_opening(&self, us: i64, abi: Abi) -> bool {
         us < self.us.saturating_add(OPENING_US_MAX)
             && match handles::present_call(self.tid) {
-                handles::Present::Call(number) => calls::call(Abi::X64, number).is_some(),
+                handles::Present::Call(number) => calls::call(abi, number).is_some(),
                 handles::Present::AtWork { .. } | handles::Present::Unknown => true,
                 handles::Present::NoCall | handles::Present::Gone => false,
             }
@@ -45,7 +47,7 @@ impl Net<'_> {
     /// Makes what somebody comes to write into a file that others listen to a version of its own.
     pub(super) fn part_for_listeners(&mut self, act: Act<'_>, what: What, look: &Look) {
         let Some(writers) = self.ledger.writers_listened_to(act.who, what, look) else { return };
-        let writes = |who: &Who| tracee::writes_to(self.ledger.actors[*who as usize].pid, look);
+        let writes = |who: &Who| self.holders.writes_to(self.ledger.actors[*who as usize].pid, look);
         let open: Vec<Who> = writers.into_iter().filter(writes).collect();
         let ended = self.ledger.begin_next(&open, what, look, act.us);
         if let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.to_path_buf()) {
@@ -58,7 +60,7 @@ impl Net<'_> {
         let Some(body) = &self.ledger.bodies[what as usize] else { return };
         let version = &body.versions[body.current() as usize];
         if version.written && version.writers.contains(&act.who) {
-            self.ledger.listen(act.who, what, act.thread.tid, act.us);
+            self.listen((act.who, act.thread.tid), what, act.us);
         }
     }
 
@@ -71,9 +73,12 @@ impl Net<'_> {
         for listener in listeners.into_iter().filter(|listener| listener.who != act.who) {
             let who = listener.who;
             let actor = &self.ledger.actors[who as usize];
+            let (pid, is_there) = (actor.pid, actor.ended_us.is_none());
+            let abi = self.threads.get(&listener.tid).map_or(Abi::X64, |thread| thread.abi);
             // In this order: it may have opened it by the time of the second question.
-            let has_it_open = || listener.may_be_opening(act.us) || tracee::reads_from(actor.pid, look);
-            if self.ledger.follows(who, what) || actor.ended_us.is_none() && has_it_open() {
+            if self.ledger.follows(who, what)
+                || is_there && (listener.may_be_opening(act.us, abi) || self.reads_from(pid, look))
+            {
                 self.ledger.follow(who, what, look, act.us);
                 if reads {
                     self.ledger.follow(act.who, what, look, act.us);
@@ -84,19 +89,37 @@ impl Net<'_> {
             }
         }
         if reads && !self.ledger.is_forgotten(what) {
-            self.ledger.listen(act.who, what, act.thread.tid, act.us);
+            self.listen((act.who, act.thread.tid), what, act.us);
+        }
+    }
+
+    /// Remembers that somebody has a file open so that it can read what others write into it, or says that it does not.
+    pub(super) fn listen(&mut self, (who, tid): (Who, i32), what: What, us: i64) {
+        if self.ledger.listen(Listener { who, tid, us }, what) {
+            return;
+        }
+        if let Some(path) = self.ledger.body(what).main_name().map(|name| name.path.clone()) {
+            let shown = self.shown(&path).display();
+            let text = format!(
+                "more than {LISTENERS_MAX} processes had `{shown}` open at once to read and write it: \
+                 what the others read of each other was not followed"
+            );
+            self.gap(text);
         }
     }
 }
 
 impl Ledger {
-    /// Remembers that somebody has a file open so that it can read what others write into it.
-    pub(super) fn listen(&mut self, who: Who, what: What, tid: i32, us: i64) {
+    /// Remembers who has a file open so that it can read what others write into it; false where there are too many.
+    fn listen(&mut self, listener: Listener, what: What) -> bool {
         let listeners = &mut self.body(what).listeners;
-        match listeners.iter_mut().find(|known| known.who == who) {
-            Some(known) => (known.tid, known.us) = (tid, us),
-            None => listeners.push(Listener { who, tid, us }),
+        let count = listeners.len();
+        match listeners.iter_mut().find(|known| known.who == listener.who) {
+            Some(known) => *known = listener,
+            None if count < LISTENERS_MAX => listeners.push(listener),
+            None => return false,
         }
+        true
     }
 
     /// Returns those who wrote the version that stands in a file and have not ended, where somebody listens who has read of it, or
@@ -138,11 +161,16 @@ impl Ledger {
         let is_unwritten = body.version(current).tentative.is_some();
         let key = (what, current);
         if is_unwritten && self.actors[who as usize].touches.get(&key).is_some_and(|touch| touch.follows) {
-            let touch = self.touch(who, what, current);
-            (touch.read, touch.follows) = (None, false);
-            if touch.written_us.is_none() {
-                self.actors[who as usize].touches.remove(&key);
-            }
+            self.did_not_read(who, what, current);
+        }
+    }
+
+    /// Strikes out that somebody read a version, or may have.
+    pub(super) fn did_not_read(&mut self, who: Who, what: What, version: u32) {
+        let touch = self.touch(who, what, version);
+        (touch.read, touch.follows) = (None, false);
+        if touch.written_us.is_none() {
+            self.actors[who as usize].touches.remove(&(what, version));
         }
     }
 
@@ -167,5 +195,22 @@ impl Ledger {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::digest;
+    use super::*;
+
+    #[test]
+    fn so_many_are_followed_who_have_one_file_open() {
+        let mut ledger = Ledger::new(0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let what = ledger.meet(&digest::look(file.path()).unwrap(), file.path().to_path_buf(), 0);
+        let listener = |who| Listener { who, tid: 1, us: 0 };
+        let max = LISTENERS_MAX as Who;
+        assert!((0..max).chain(0..max).all(|who| ledger.listen(listener(who), what)));
+        assert!(!ledger.listen(listener(max), what));
     }
 }

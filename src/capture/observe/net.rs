@@ -16,6 +16,7 @@ use super::closings::Closings;
 use super::digest::{self, Digest};
 use super::early::Early;
 use super::folders::Folders;
+use super::holders::Holders;
 use super::ledger::{Ledger, What};
 use super::mounts::Mount;
 use super::nameless::Nameless;
@@ -30,7 +31,7 @@ use super::sockets::Portless;
 use super::stamp::Look;
 use super::sys::{self, InHand, Notification, Readiness};
 use super::tracee::{self, Found, Thread};
-use super::{Gap, GapSort, Map, Options};
+use super::{Gap, GapSort, Map, Options, Set};
 use crate::digests::kernel_time_ns;
 
 /// How many threads are remembered; each costs a descriptor.
@@ -96,6 +97,8 @@ pub(super) struct Net<'a> {
     /// Files that the command was born with, which join nobody.
     pub(super) given_files: Vec<(u64, u64)>,
     pub(super) nameless: Nameless,
+    /// Where processes were found to have files open.
+    pub(super) holders: Holders,
     /// What the command was born with beside its standard streams, by number.
     pub(super) given_beside: Vec<(i32, Look)>,
     pub(super) early: Early,
@@ -109,6 +112,8 @@ pub(super) struct Net<'a> {
     gaps_told: u64,
     pub(super) connections: BTreeSet<String>,
     pub(super) portless: Portless,
+    /// The addresses at which somebody of the run waits for others, or has waited.
+    pub(super) bound: Set<String>,
     pub(super) traps: u64,
 }
 
@@ -142,6 +147,7 @@ impl<'a> Net<'a> {
             input: None,
             given_files: vec![],
             nameless: Nameless::default(),
+            holders: Holders::default(),
             given_beside: vec![],
             early: Early::default(),
             told: None,
@@ -152,6 +158,7 @@ impl<'a> Net<'a> {
             gaps_told: 0,
             connections: BTreeSet::new(),
             portless: Portless::default(),
+            bound: Set::default(),
             traps: 0,
         }
     }

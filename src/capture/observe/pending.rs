@@ -259,7 +259,7 @@ impl Net<'_> {
             let body = self.ledger.body(what);
             (body.has_our_times, body.may_be_mapped) = (stamps_by_our_clock(kind), reads);
             if reads {
-                self.ledger.listen(who, what, tid, us);
+                self.listen((who, tid), what, us);
             }
             self.opens(what, tid, is_heard && !is_behind_link);
         }

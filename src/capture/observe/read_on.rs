@@ -5,7 +5,6 @@ use super::body::Who;
 use super::ledger::{Ledger, What};
 use super::net::Net;
 use super::stamp::Look;
-use super::tracee;
 use super::{Reading, Set};
 
 impl Net<'_> {
@@ -23,7 +22,7 @@ impl Net<'_> {
         let mut readers: Vec<Who> = self.current.values().copied().filter(may).collect();
         readers.sort_unstable();
         for reader in readers {
-            if tracee::reads_from(self.ledger.actors[reader as usize].pid, look) {
+            if self.reads_from(self.ledger.actors[reader as usize].pid, look) {
                 let touch = self.ledger.touch(reader, what, before + 1);
                 (touch.read, touch.reading) = (Some((act.us, look.stamp())), Reading::KeptOpen);
             }

@@ -12,7 +12,7 @@ use super::body::Who;
 use super::net::Net;
 use super::place::{Base, Place};
 use super::process::Actor;
-use super::{GIVEN_PIPE, sys};
+use super::{GIVEN_PIPE, Set, sys};
 
 /// The port of questions for names.
 const NAMES_PORT: u16 = 53;
@@ -21,6 +21,13 @@ const BOUND_MAX: usize = 64;
 /// As many sockets are remembered whose port the kernel chooses, and so often it is asked which.
 const PORTLESS_MAX: usize = 4_096;
 const LOOKS_MAX: u32 = 1_000;
+/// So long may a call take that gives a socket its port, in microseconds.
+const BINDING_US_MAX: i64 = 100_000;
+
+/// The two tables of the kernel's that list sockets of one sort, by the sort of their addresses.
+type Tables = [&'static str; 2];
+const TCP: Tables = ["tcp", "tcp6"];
+const UDP: Tables = ["udp", "udp6"];
 
 /// An address as a process names it to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +106,7 @@ impl Net<'_> {
             if let Address::Internet(address) = &address
                 && address.ip().is_loopback()
             {
-                self.find_host(act, address);
+                self.find_host(act, address, &[TCP, UDP]);
             }
             self.connect_to(act.who, address.name(), act.us);
         }
@@ -124,12 +131,13 @@ impl Net<'_> {
             let socket = act.thread.look_at_descriptor(act.number(0))?.ino;
             if self.portless.hosts.len() < PORTLESS_MAX {
                 self.portless.hosts.insert(socket, (act.who, act.us));
+                self.portless.last_us = act.us;
+                self.portless.strangers.clear();
             }
             return Ok(());
         }
-        let bound = &mut self.ledger.actor(act.who).bound;
-        if !address.is_of_the_system() && bound.len() < BOUND_MAX {
-            bound.push((address.name(), act.us));
+        if !address.is_of_the_system() {
+            self.waits_at(act.who, address.name(), act.us);
         }
         Ok(())
     }
@@ -145,35 +153,55 @@ impl Net<'_> {
         if let Address::Internet(address) = &address
             && address.ip().is_loopback()
         {
-            self.find_host(act, address);
+            let is_stream = act.arguments[3] & libc::MSG_FASTOPEN as u64 != 0;
+            if is_stream {
+                self.find_host(act, address, &[TCP, UDP]);
+            } else if !self.portless.strangers.contains(&(act.who, *address)) {
+                self.find_host(act, address, &[UDP]);
+                self.note_stranger(act, *address);
+            }
         }
-        let mut bound = self.ledger.actors.iter().flat_map(|actor| &actor.bound);
-        if bound.any(|(bound, _)| is_at(&name, bound)) {
+        if places_of(&name).iter().any(|place| self.bound.contains(place)) {
             self.connect_to(act.who, name, act.us);
         }
         Ok(())
     }
 
-    /// Finds out whether somebody of the run waits at a port of this machine that the kernel chose.
-    fn find_host(&mut self, act: Act<'_>, address: &SocketAddr) {
-        let Portless { hosts, looks } = &mut self.portless;
+    /// Remembers that nobody of the run waits at an address for datagrams, until somebody else leaves a port to the kernel.
+    fn note_stranger(&mut self, act: Act<'_>, address: SocketAddr) {
+        let Portless { strangers, last_us, .. } = &mut self.portless;
+        // The last one may still be in the call that gives it a port.
+        if act.us > last_us.saturating_add(BINDING_US_MAX) && strangers.len() < PORTLESS_MAX {
+            strangers.insert((act.who, address));
+        }
+    }
+
+    fn waits_at(&mut self, who: Who, address: String, us: i64) {
+        let bound = &mut self.ledger.actor(who).bound;
+        if bound.len() < BOUND_MAX {
+            bound.push((address.clone(), us));
+            self.bound.insert(address);
+        }
+    }
+
+    /// Finds out whether somebody of the run waits at a port of this machine that the kernel chose, by tables of the kernel's.
+    fn find_host(&mut self, act: Act<'_>, address: &SocketAddr, tables: &[Tables]) {
+        let Portless { hosts, looks, .. } = &mut self.portless;
         if hosts.is_empty() || *looks >= LOOKS_MAX {
             return;
         }
         *looks += 1;
-        let tables = if address.is_ipv4() { ["tcp", "udp"] } else { ["tcp6", "udp6"] };
-        // One who waits at all addresses of either kind stands in the other table.
-        let tables = [tables[0], tables[1], "tcp6", "udp6"]
-            .map(|table| format!("/proc/{}/net/{table}", act.thread.tid));
-        let tables = tables.iter().filter_map(|table| std::fs::read_to_string(table).ok());
+        // One who waits at all addresses of either kind stands in the second table.
+        let tables =
+            tables.iter().flat_map(|[four, six]| address.is_ipv4().then_some(four).into_iter().chain([six]));
+        let tables = tables.filter_map(|table| {
+            std::fs::read_to_string(format!("/proc/{}/net/{table}", act.thread.tid)).ok()
+        });
         let found = tables
             .flat_map(|table| waiting_at(&table, address.port()))
             .find_map(|socket| hosts.remove(&socket));
         if let Some((host, since)) = found {
-            let bound = &mut self.ledger.actor(host).bound;
-            if bound.len() < BOUND_MAX {
-                bound.push((format!("tcp://{address}"), since));
-            }
+            self.waits_at(host, format!("tcp://{address}"), since);
         }
     }
 }
@@ -199,6 +227,10 @@ pub(super) struct Portless {
     hosts: BTreeMap<u64, (Who, i64)>,
     /// How often was looked which ports they have.
     looks: u32,
+    /// When the last of them left its port to the kernel.
+    last_us: i64,
+    /// Who sends datagrams to where none of them waits.
+    strangers: Set<(Who, SocketAddr)>,
 }
 
 /// Whom sockets bring together.
@@ -222,7 +254,8 @@ pub(super) fn meetings(actors: &[Actor]) -> Meetings {
     let mut inside = BTreeSet::new();
     for (who, actor) in actors.iter().enumerate().filter(|_| !waiting.is_empty()) {
         for (address, us) in &actor.connections {
-            let met = waiting.iter().filter(|(bound, _)| is_at(address, bound));
+            let places = places_of(address);
+            let met = places.iter().filter_map(|place| waiting.get_key_value(place.as_str()));
             for (bound, hosts) in met {
                 let hosts = hosts.iter().filter(|(_, since)| since <= us).map(|(host, _)| *host);
                 let hosts: BTreeSet<Who> = hosts.collect();
@@ -238,14 +271,11 @@ pub(super) fn meetings(actors: &[Actor]) -> Meetings {
     Meetings { parties: parties.into_values().collect(), inside }
 }
 
-/// Tells whether a way to `address` leads to who waits at `bound`, which may be every address of this machine.
-fn is_at(address: &str, bound: &str) -> bool {
-    let port_of_all = ["tcp://0.0.0.0:", "tcp://[::]:"].iter().find_map(|all| bound.strip_prefix(all));
-    address == bound
-        || port_of_all.is_some_and(|port| {
-            let ports = address.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':'));
-            ports.is_some_and(|(_, other)| other == port)
-        })
+/// Lists the places at which one may wait to whom a way to `address` leads: there, or at every address of this machine.
+fn places_of(address: &str) -> Vec<String> {
+    let port = address.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':'));
+    let everywhere = port.map(|(_, port)| [format!("tcp://0.0.0.0:{port}"), format!("tcp://[::]:{port}")]);
+    std::iter::once(address.to_owned()).chain(everywhere.into_iter().flatten()).collect()
 }
 
 /// Tells whether a socket is that of a daemon which runs programs or keeps files for those who ask.

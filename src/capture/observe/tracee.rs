@@ -11,7 +11,7 @@ use super::calls::Abi;
 use super::folders::Folders;
 use super::place::{Base, Place};
 use super::stamp::Look;
-use super::{handles, mounts, sys};
+use super::{mounts, sys};
 
 /// How long a thread is trusted to be the same without asking. Thread ids come round again only after all
 /// others have been given away, which takes longer.
@@ -519,32 +519,6 @@ pub(super) fn position_in_input(process: i32, file: &Look) -> Option<u64> {
     sys::look(sys::here(), &path, true).ok().filter(|look| look.is_same_file(file))?;
     let text = std::fs::read_to_string(format!("/proc/{process}/fdinfo/0")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("pos:"))?.trim().parse().ok()
-}
-
-/// Tells whether a process has a file open for writing.
-pub(super) fn writes_to(process: i32, file: &Look) -> bool {
-    has_open(process, file, 0o200)
-}
-
-/// Tells whether a process has a file open for reading, or mapped. As standard output and standard error, files are mostly open for
-/// both where they are open for both at all, and are not read.
-pub(super) fn reads_from(process: i32, file: &Look) -> bool {
-    has_open(process, file, 0o400) || handles::maps(process, file)
-}
-
-/// The link in `/proc` has the permissions of the descriptor.
-fn has_open(process: i32, file: &Look, permission: u32) -> bool {
-    let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
-        return false;
-    };
-    let only_writes = |name: &OsStr| permission == 0o400 && (name == "1" || name == "2");
-    entries.flatten().filter(|entry| !only_writes(&entry.file_name())).any(|entry| {
-        let Ok(path) = super::digest::c_path(&entry.path()) else {
-            return false;
-        };
-        sys::look(sys::here(), &path, true).is_ok_and(|look| look.is_same_file(file))
-            && sys::look(sys::here(), &path, false).is_ok_and(|link| link.mode & permission != 0)
-    })
 }
 
 /// Reads process and parent out of `/proc/TID/status`.
