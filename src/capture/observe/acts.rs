@@ -134,6 +134,7 @@ impl Net<'_> {
                 self.end_nameless(thread, who);
                 self.end_input(thread, who);
                 self.end_reading(who, us);
+                self.end_unwritten(thread, who);
                 let actor = self.ledger.actor(who);
                 actor.ended_us = Some(us);
                 actor.exit_code = Some(act.number(0) & 0xff);

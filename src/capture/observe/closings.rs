@@ -102,7 +102,9 @@ impl Net<'_> {
             body.refresh(&look.stamp());
             body.rested = Some(look.stamp());
             body.stamp_is_sure = false;
+            self.rest_unwritten(what, &look);
         }
+        let body = self.ledger.body(what);
         body.counted = Counted::Openings { opened: 0, closed: 0 };
         body.rest(us);
         self.openings.remove(what);

@@ -38,6 +38,8 @@ mod handles;
 #[cfg(target_os = "linux")]
 mod holders;
 #[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
 mod input;
 #[cfg(target_os = "linux")]
 mod ledger;

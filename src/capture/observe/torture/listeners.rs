@@ -23,6 +23,17 @@ fn python(files: &[(&str, &str)], program: &str) -> Option<Trial> {
 }
 
 const A: &[(&str, &str)] = &[("a", "1\n"), ("b", "2\n")];
+const A_AND_DB: &[(&str, &str)] = &[("a", "1\n"), ("db", "0\n")];
+
+/// Who wrote a file.
+fn writers(trial: &Trial, path: &str) -> Vec<String> {
+    let file = trial.observation.files.iter().position(|file| file.path.ends_with(path)).unwrap();
+    let has_written = |process: &&Process| {
+        process.accesses.iter().any(|access| access.file == file && access.written_us.is_some())
+    };
+    let writers = trial.observation.processes.iter().filter(has_written);
+    writers.map(|process| process.arguments[0].to_string_lossy().into_owned()).collect()
+}
 
 #[test]
 fn what_is_read_back_from_a_file_without_a_name_is_captured() {
@@ -111,6 +122,49 @@ fn who_does_not_have_a_file_open_any_more_reads_nothing_of_what_others_write_int
     };
     let writers: Vec<&Process> = trial.observation.processes.iter().filter(writes).collect();
     assert!(std::ptr::eq(writers[0], process(&trial, "python3.")) && writers.len() == 1);
+}
+
+#[test]
+fn who_opens_a_file_to_write_into_it_and_writes_nothing_has_not_written_it() {
+    // Others write later, as it has closed the file, or was killed.
+    for asks in ["sh -c ': <>db; true'", "sh -c 'exec 3<>db; kill -9 $$' || true", "sh -c ': >>db; true'"] {
+        let script = format!("{asks}; cat a >> db");
+        let trial = try_with(A_AND_DB, &["sh", "-c", &script], &|_| {});
+        assert_eq!(writers(&trial, "db"), ["cat"], "{asks}");
+    }
+    // Others have it open.
+    let program = "import subprocess
+f = open('db', 'r+')
+subprocess.run(['sh', '-c', 'exec 3<>db; read x <&3; true'])
+f.seek(0, 2); f.write('1')";
+    let Some(trial) = python(A_AND_DB, program) else { return };
+    let writers = writers(&trial, "db");
+    assert!(writers.len() == 1 && writers[0].contains("python3"), "{writers:?}");
+    assert!(readings(&trial, "python3.", "db").iter().all(|(_, reading)| *reading == Reading::Opened));
+}
+
+#[test]
+fn what_a_program_leaves_behind_writes_for_it_after_its_end() {
+    for way in ["3<>db", "3>>db"] {
+        let leaves = format!("exec {way}; (read x < go; read y < a; echo $y >&3) & exit");
+        let script = format!("mkfifo go; sh -c '{leaves}'; echo > go; sleep 0.1");
+        let trial = try_with(A_AND_DB, &["sh", "-c", &script], &|_| {});
+        assert_eq!(writers(&trial, "db"), ["sh"], "{way}");
+    }
+}
+
+#[test]
+fn what_was_killed_before_it_wrote_into_a_file_without_a_name_is_not_heard() {
+    let program = "import subprocess, tempfile
+f = tempfile.TemporaryFile(dir='.')
+for script in ['kill -9 $$', 'cat a; kill -9 $$']:
+    subprocess.run(['sh', '-c', script], stdout=f)
+    open('o', 'w').write('x')";
+    let Some(trial) = python(A, program) else { return };
+    let shells = trial.observation.processes.iter().filter(|process| process.arguments[0] == "sh");
+    let own = process(&trial, "python3.").group;
+    let is_own: Vec<bool> = shells.map(|process| process.group == own).collect();
+    assert_eq!(is_own, [false, true]);
 }
 
 #[test]
