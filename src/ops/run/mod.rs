@@ -603,9 +603,9 @@ fn with_files_of_interest<T>(
     observe: &mut dyn FnMut(&Options<'_>) -> T,
 ) -> T {
     let Ground { root, home, rules, streams, .. } = ground;
-    // What is work to read is work to write, but for what an annex keeps.
+    // What is work to read is work to write, but for what an annex or a cache of DVC keeps.
     let is_work = |path: &Path| {
-        roles::place_of_written(path, root, home.as_deref()) == Place::Work || roles::is_annexed(path)
+        roles::place_of_written(path, root, home.as_deref()) == Place::Work || roles::is_stored_data(path)
     };
     let wanted = |path: &Path| {
         is_work(path) && !rules.ignores(path, false) && !streams.contains(path) && is_read(path)

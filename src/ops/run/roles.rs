@@ -27,8 +27,22 @@ const IGNORED_FOLDERS: &[&str] =
 /// Folders in which repositories and workspaces keep themselves, wherever they lie: a workspace may lie below the root of one, and a
 /// copy of it beside it.
 const REPOSITORY_FOLDERS: &[&str] = &[".git", ".hg", ".svn", ".lineage"];
-/// Where in a repository git-annex keeps the data.
-const ANNEX: [&str; 3] = [".git", "annex", "objects"];
+/// Where in a repository git-annex and DVC keep the data.
+const STORED_DATA: &[&[&str]] = &[&[".git", "annex", "objects"], &[".dvc", "cache", "files"]];
+/// Where tools for pipelines keep their own books: locks, logs, and what they have done already.
+const BOOKS: &[&[&str]] = &[
+    &[".dvc", "cache", "runs"],
+    &[".dvc", "tmp"],
+    &[".nextflow"],
+    &[".snakemake", "auxiliary"],
+    &[".snakemake", "incomplete"],
+    &[".snakemake", "iocache"],
+    &[".snakemake", "locks"],
+    &[".snakemake", "log"],
+    &[".snakemake", "metadata"],
+];
+/// The same of DVC, outside of repositories.
+const DVC_SITE: &str = "/var/tmp/dvc";
 /// Folders whose contents are packages, wherever they lie.
 const PACKAGE_FOLDERS: &[&str] = &["site-packages", "dist-packages", "node_modules"];
 /// Endings of files that are data wherever they lie, but among packages.
@@ -117,8 +131,11 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
     if ["/proc", "/sys", "/dev"].iter().any(under) && !under(&"/dev/shm") {
         return Place::Ignored;
     }
-    if is_annexed(path) {
+    if is_stored_data(path) {
         return Place::Work;
+    }
+    if leads_through(path, BOOKS) || path.starts_with(DVC_SITE) {
+        return Place::Ignored;
     }
     let inside = path.strip_prefix(root).ok();
     let is_package = is_in_packages(path, inside);
@@ -142,8 +159,8 @@ pub fn place(path: &Path, root: &Path, home: Option<&Path>) -> Place {
 /// Returns what a place says of a file that is written, as [`place`] does: a library that is made is work, and a cache that is
 /// filled is nothing.
 pub fn place_of_written(path: &Path, root: &Path, home: Option<&Path>) -> Place {
-    // What git-annex puts there was written under the name that it has in the work tree.
-    if is_annexed(path) {
+    // What is put there was written under the name that it has in the work tree.
+    if is_stored_data(path) {
         return Place::Ignored;
     }
     let place = place(path, root, home);
@@ -167,10 +184,19 @@ fn has_part(path: &Path, names: &[&str]) -> bool {
     path.iter().any(|part| part.to_str().is_some_and(|part| names.contains(&part)))
 }
 
-/// Returns true for data that git-annex, and so DataLad, keeps in a repository: in the work tree there are links to it.
-pub fn is_annexed(path: &Path) -> bool {
-    let parts: Vec<&OsStr> = path.iter().collect();
-    parts.windows(ANNEX.len()).any(|parts| parts == ANNEX)
+/// Returns true for data that git-annex, and so DataLad, or DVC keeps in a repository: in the work tree there are links to it, or copies.
+pub fn is_stored_data(path: &Path) -> bool {
+    leads_through(path, STORED_DATA)
+}
+
+/// Returns true where a path leads through one of `folders`: names, the first with a dot in front, each in the one before.
+fn leads_through(path: &Path, folders: &[&[&str]]) -> bool {
+    let parts: Vec<&OsStr> =
+        path.iter().skip_while(|part| !part.as_encoded_bytes().starts_with(b".")).collect();
+    let is_at = |at: usize, folder: &[&str]| {
+        folder.iter().enumerate().all(|(below, name)| parts.get(at + below).is_some_and(|part| part == name))
+    };
+    (0..parts.len()).any(|at| folders.iter().any(|folder| is_at(at, folder)))
 }
 
 fn is_in_packages(path: &Path, inside: Option<&Path>) -> bool {
@@ -250,6 +276,13 @@ mod tests {
         check("/home/me/w/.git/index", Place::Ignored);
         check("/home/me/w/.git/annex/objects/X1/Zz/MD5E-s2--b0.csv/MD5E-s2--b0.csv", Place::Work);
         check("/home/me/w/.git/annex/index", Place::Ignored);
+        check("/home/me/w/.dvc/cache/files/md5/24/d9e9c9", Place::Work);
+        check("/home/me/other/.dvc/cache/runs/0a/0a7d/1698", Place::Ignored);
+        check("/home/me/w/.dvc/tmp/rwlock", Place::Ignored);
+        check("/home/me/w/.dvc/config", Place::Work);
+        check("/var/tmp/dvc/repo/210f/hashes/local/cache.db", Place::Ignored);
+        check("/home/me/w/.snakemake/metadata/b3V0L2E=", Place::Ignored);
+        check("/home/me/w/.snakemake/scripts/tmp1.train.py", Place::Work);
         check("/home/me/w/src/__pycache__/a.cpython-311.pyc", Place::Ignored);
         check("/home/me/w/.venv/lib/python3.11/site-packages/numpy/__init__.py", Place::Environment);
         check("/home/me/w/.venv/pyvenv.cfg", Place::Environment);
