@@ -336,6 +336,33 @@ fn a_run_is_repeated_on_another_repository_as_it_was_then() {
 }
 
 #[test]
+fn a_repository_around_that_of_the_workspace_is_another() {
+    let files = [
+        ("p/t.sh", "cat ../conf > m\n"),
+        ("p/.gitignore", "m\n.lineage\n"),
+        ("conf", "1\n"),
+        (".gitignore", "p\n"),
+    ];
+    let Some(scratch) = Scratch::new(&files, &["p", ""]) else { return };
+    if !scratch.run("p", "sh t.sh") {
+        return;
+    }
+    let around = scratch.path().canonicalize().unwrap().display().to_string();
+    assert_eq!(scratch.words("p", "m", "t.sh", "p"), "inferred in git at SHA");
+    let words = scratch.words("p", "m", &format!("{around}/conf"), "");
+    assert_eq!(words, format!("observed in git at SHA of {around}"));
+    let run = &scratch.json("p", &["show", "@"])["run"];
+    assert_eq!(run["code"]["commit"], scratch.head("p"));
+    assert_eq!(
+        (&run["repositories"][0]["root"], &run["repositories"][0]["dirty"]),
+        (&around.as_str().into(), &false.into())
+    );
+    scratch.write("conf", "2\n");
+    scratch.commit("");
+    assert!(scratch.lineage("p", &["rerun", "@"]).contains("1 output, all with the same bytes"));
+}
+
+#[test]
 fn where_a_commit_is_gone_a_run_is_repeated_on_the_files_that_it_read() {
     let files = [("t.sh", "cat d > m\n"), ("d", "1\n"), (".gitignore", "m\n.lineage\n")];
     let Some(scratch) = Scratch::new(&files, &[""]) else { return };

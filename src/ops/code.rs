@@ -50,14 +50,14 @@ impl<'a> CodeOf<'a> {
         CodeOf { root, folder: if folder.starts_with(root) { folder } else { root } }
     }
 
-    /// Returns the root of the work tree, where that is not the one around the workspace's root.
+    /// Returns the root of the work tree, where that is not the one that the workspace's root lies in: the innermost around it.
     pub(crate) fn other_work_tree(&self) -> Option<ArtifactPath> {
         if self.folder == self.root {
             return None;
         }
         let work_tree = git::work_tree_root(self.folder)?;
-        let holds_root = self.root.starts_with(&work_tree);
-        if holds_root { None } else { ArtifactPath::within(self.root, &work_tree).ok() }
+        let is_around_root = git::work_tree_root(self.root).as_ref() == Some(&work_tree);
+        if is_around_root { None } else { ArtifactPath::within(self.root, &work_tree).ok() }
     }
 }
 

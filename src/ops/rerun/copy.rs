@@ -135,7 +135,7 @@ pub(super) fn fill(
     let beside = beside::link(workspace, &needs, &copied, folder)
         .map_err(|cause| Error::request(format!("cannot fill `{}`", folder.display())).because(cause))?;
     let root = code(workspace, original, &beside.place, &mut notes)?;
-    others::check_out(workspace, original, &moved_on, &beside.others, &mut notes)?;
+    others::check_out(workspace, original, &moved_on, &beside.others, &mut notes);
     let failed = |cause| Error::request(format!("cannot fill `{}`", root.display())).because(cause);
     fs::create_dir_all(root.join(original.folder(workspace))).map_err(failed)?;
     let digests = workspace.digests();
@@ -259,8 +259,11 @@ fn code(
     let own = again.unwrap_or(&view.run.code);
     let is_below = |repository: &&RunRepository| repository.root.is_some();
     let own_is_below = view.repositories.iter().filter(is_below).any(|repository| repository.code.is_none());
-    let around = view.repositories.iter().find(|repository| repository.root.is_none());
-    let around = around.and_then(|repository| repository.code.as_ref()).or((!own_is_below).then_some(own));
+    let is_around = |(repository, _): &(&RunRepository, &CodeState)| repository.root.is_none();
+    let around = match own_is_below {
+        true => view.other_repositories().find(is_around).map(|(_, code)| code),
+        false => Some(own),
+    };
     let root = around_root(workspace, original, around, folder, notes)?;
     let mut below: Vec<&RunRepository> = view.repositories.iter().filter(is_below).collect();
     // An outer one first: what lies in it is checked out into it.

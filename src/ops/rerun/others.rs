@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::Original;
 use super::copy::{not_in_patch, repository_at};
 use super::needs::{Needs, lies_at};
-use crate::error::Result;
 use crate::model::{Artifact, CodeState, RunRepository, Step, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::run::CopiedTree;
@@ -39,19 +38,22 @@ fn outside<'a>(original: &'a Original, root: &Path) -> impl Iterator<Item = OfTh
 }
 
 /// Checks out each that is to be copied, with its patch. Of one that cannot be, only what was read of it is there.
-///
-/// # Errors
-/// As the system gives them.
 pub(super) fn check_out(
     workspace: &Workspace,
     original: &Original,
     moved_on: &[OfThen<'_>],
     others: &[CopiedTree],
     notes: &mut Vec<String>,
-) -> Result<()> {
+) {
     for tree in others {
         let Some((there, code)) = moved_on.iter().find(|(there, _)| *there == tree.there) else { continue };
         let shown = there.display();
+        if workspace.root().starts_with(there) {
+            notes.push(format!(
+                "of the repository at `{shown}`, which lies around the workspace's own, only the files that it read are there"
+            ));
+            continue;
+        }
         match repository_at(workspace, original, (there, code), &tree.copy) {
             Ok(()) => {
                 let label = code.label().unwrap_or_default();
@@ -66,7 +68,6 @@ pub(super) fn check_out(
             )),
         }
     }
-    Ok(())
 }
 
 /// Returns the command that puts the repository which a file outside lies in at its commit of then.
