@@ -13,24 +13,27 @@ use crate::render;
 
 /// Compare the files on disk with what is recorded. Exit code 1 where anything is listed that is a fault.
 ///
-/// changed: other bytes than were last recorded; but what lies there as git has it on this branch, and as a run wrote or read it, is
-/// looked at as that. stale: made from something that has changed since, or of which there
+/// changed: other bytes than were last recorded. No fault is an earlier recorded version that git has so on this branch, as after a
+/// checkout, or that `lineage restore` wrote there over the newer one.
+/// stale: made from something that has changed since, or of which there
 /// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last.
 /// doubtful: an input was changed while it was read, two runs wrote the file at once, or something has changed since that may
 /// have gone in: who made the file was only told of it, or had read it as it is now, and wrote on in what another command had made
 /// from what it was. lost: neither on disk nor kept. pending: not on disk but kept, so that
 /// it can be written again.
-/// removed: gone since a run was seen to take it away, which is no fault; listed where PATH is given, and else counted.
-/// renamed: a source that somebody gave another name, under which it was read since; this is as removed is.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, or in a folder beside
 /// theirs, where a step had read every file of that extension.
-/// older: made before its own command wrote on in what it had read, as in a table of results; this is as removed is.
+/// new: in what a pipeline or a split was given, and not taken up by it.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///
-/// new: in what a pipeline or a split was given, and not taken up by it.
-/// redo: what must be done again: the runs that made what is stale or lost, or have not taken up what is new, each behind those that wrote what it read, with what makes
-/// its files stale and none of the runs before, and with its command. models: registered versions that hold stale files, those in
-/// production first.
+/// No faults are these three, which are listed where PATH is given, and else counted.
+/// removed: gone since a run was seen to take it away.
+/// renamed: a source that somebody gave another name, under which it was read since.
+/// older: made before its own command wrote on in what it had read, as in a table of results.
+///
+/// redo: what must be done again: the runs that made what is stale or lost, or have not taken up what is new, each behind those that
+/// wrote what it read, with what makes its files stale and none of the runs before, and with its command. models: registered versions
+/// that hold stale files, those in production first.
 ///
 /// Counted and not listed are, by their names in JSON, which are no faults either: in_git, gone, but git has them;
 /// edited_in_git, code that a run wrote, edited since, and as git has it; gone_outside, outside the workspace, and gone;

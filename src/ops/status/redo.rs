@@ -162,7 +162,11 @@ impl Looking<'_> {
         let number = self.files[at].number;
         if let Some(made) = self.made(at, is_asked)? {
             made.stale += 1;
-            made.causes.extend(file.causes.iter().cloned());
+            for cause in &file.causes {
+                if !made.causes.contains(cause) {
+                    made.causes.insert(cause.clone());
+                }
+            }
         }
         if is_asked {
             self.again.listed.push(number);
