@@ -85,6 +85,9 @@ fn paths(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
 }
 
+/// A line that nobody writes twice by chance: few bytes tell nothing of where they come from.
+const LINE: &str = "so many words in one line that no other line has them all by chance\n";
+
 /// Lists the outputs in which the latest repetition differs from the latest run.
 fn differing_from_repetition(scratch: &Scratch) -> serde_json::Value {
     let latest = scratch.json(&["log", "--json"])["runs"][0].clone();
@@ -147,7 +150,7 @@ fn a_repetition_changes_no_answer_on_the_files_of_the_workspace() {
         return;
     }
     scratch.shell("\"$LINEAGE\" run -- sh -c 'cat raw > mid'");
-    scratch.write("raw", "two\n");
+    scratch.write("raw", LINE);
     scratch.shell("\"$LINEAGE\" run -- sh -c 'cat raw > mid'");
     assert!(scratch.lineage(&["rerun", "@-"]).status.success());
     let status = scratch.lineage(&["status"]);
@@ -581,13 +584,14 @@ fn what_the_program_itself_does_inside_of_a_run_is_recorded_once() {
 
 #[test]
 fn what_was_there_before_is_no_copy_of_what_a_run_wrote_since() {
-    let scratch = Scratch::new(&[("config.json", "{}\n"), ("there", "other\n")]);
+    let scratch = Scratch::new(&[("config.json", LINE), ("there", "other\n")]);
     if !scratch.has_net() {
         return;
     }
     // The clock of files runs in ticks; the start of the run must lie behind the next.
     scratch.shell("touch -d 2020-01-01 config.json; sleep 0.05");
-    scratch.shell("\"$LINEAGE\" run -- sh -c 'echo \"{}\" > cache.json'");
+    let line = LINE.trim_end();
+    scratch.shell(&format!("\"$LINEAGE\" run -- sh -c 'echo \"{line}\" > cache.json'"));
     let says = |file: &str| scratch.text(&["show", file]);
     scratch.shell("\"$LINEAGE\" run -- sh -c 'cat config.json > o'");
     assert_eq!(scratch.sources("o"), ["config.json"]);
@@ -609,7 +613,7 @@ fn what_was_there_before_is_no_copy_of_what_a_run_wrote_since() {
 
 #[test]
 fn an_output_edited_by_hand_stays_a_gap_when_a_run_has_read_it() {
-    let scratch = Scratch::new(&[("a", "1\n")]);
+    let scratch = Scratch::new(&[("a", LINE)]);
     if !scratch.has_net() {
         return;
     }
@@ -636,7 +640,7 @@ fn an_output_edited_by_hand_stays_a_gap_when_a_run_has_read_it() {
 
 #[test]
 fn what_was_made_from_several_copies_is_said_to_come_through_copies() {
-    let scratch = Scratch::new(&[("d", "1\n")]);
+    let scratch = Scratch::new(&[("d", LINE)]);
     if !scratch.has_net() {
         return;
     }
@@ -755,6 +759,68 @@ fn what_a_training_wrote_on_is_said_to_carry_what_went_into_it_before() {
         assert_eq!(found(&format!("trained_on(\"d1\", {sure})")), ["net@1.0.0"]);
         assert_eq!(found(&format!("trained_on(\"d2\", {sure})")), ["net@2.0.0"]);
     }
+}
+
+#[test]
+fn few_bytes_that_lie_in_two_places_are_a_remark_and_no_origin() {
+    let scratch = Scratch::new(&[("d", "data\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let line = LINE.trim_end();
+    scratch.shell(&format!(
+        "\"$LINEAGE\" run --name one -- sh -c 'read x < d; echo 0 > count; echo \"{line}\" > table'"
+    ));
+    scratch.write("seed", "0\n");
+    scratch.write("copy", LINE);
+    scratch.shell("\"$LINEAGE\" run --name two -- sh -c 'cat seed > m; cat copy > n'");
+    let shown = scratch.json(&["show", "m", "--json"]);
+    assert_eq!(paths(&shown["sources"]), ["seed"]);
+    let from = &shown["runs"][0]["steps"][0]["used"][0]["from"];
+    assert_eq!((&from["kind"], &from["alike"]["path"]), (&"source".into(), &"count".into()), "{shown}");
+    let text = scratch.text(&["show", "m"]);
+    assert!(text.contains("source, the same few bytes as count of run"), "{text}");
+    let text = scratch.text(&["show", "seed"]);
+    assert!(text.contains("source   no recorded step wrote these bytes here; count of run"), "{text}");
+    assert_eq!(scratch.sources("n"), ["d"]);
+    let found = scratch.json(&["log", "-w", "trained_on(\"count\")", "--json"])["runs"].clone();
+    assert_eq!(found, serde_json::json!([]));
+}
+
+#[test]
+fn a_source_in_another_workspace_leads_there() {
+    let (data, scratch) = (Scratch::new(&[("raw", "data\n")]), Scratch::new(&[("own", "own\n")]));
+    if !scratch.has_net() {
+        return;
+    }
+    data.shell("\"$LINEAGE\" run -- sh -c 'sort raw > train.csv'");
+    let root = data.path().canonicalize().unwrap();
+    let root = root.to_str().unwrap();
+    scratch.shell(&format!("\"$LINEAGE\" run -- sh -c 'cat own {root}/train.csv > m'"));
+    let asked = format!(
+        "{root}/train.csv lies in the workspace {root}, which may know more: `lineage -C {root} show train.csv`\n"
+    );
+    for word in ["m", "@", &format!("{root}/train.csv")] {
+        let text = scratch.text(&["show", word]);
+        assert!(text.contains(&asked), "{word}: {text}");
+    }
+    let shown = scratch.json(&["show", "m", "--json"]);
+    let sources: Vec<&Value> =
+        shown["sources"].as_array().unwrap().iter().map(|source| &source["workspace"]).collect();
+    assert_eq!(sources, [&Value::from(root), &Value::Null]);
+    let own = scratch.text(&["show", "own"]);
+    assert!(!own.contains("which may know more"), "{own}");
+}
+
+#[test]
+fn of_the_files_on_the_way_the_sources_come_first() {
+    let scratch = Scratch::new(&[("z", "data\n"), ("b.sh", "sort z > a; sort a > m\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("\"$LINEAGE\" run -- sh b.sh");
+    let shown = scratch.text(&["show", "m", "--files"]);
+    assert_eq!(shown.lines().collect::<Vec<_>>(), ["z", "b.sh", "a"], "{shown}");
 }
 
 #[test]

@@ -1441,7 +1441,7 @@ fn of_two_runs_that_write_one_file_both_are_known_to_have_written_it() {
     assert!(text.contains("written  content not recorded") && text.contains("written  blake3:"), "{text}");
     let outputs = place.json(&["show", "A"])["outputs"].clone();
     let unknown = serde_json::json!({"path": "o", "digest": null, "size_bytes": null,
-        "on_disk": "content not recorded", "kept": false});
+        "on_disk": "content not recorded", "kept": false, "workspace": null});
     assert_eq!(outputs, serde_json::json!([unknown]));
     assert!(place.ok(&["show", "o"]).stdout.contains(" of run "));
     let report = place.status().1;

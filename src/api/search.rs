@@ -79,7 +79,7 @@ use crate::query::registry::ModelView;
 /// `?`, `[a-z]` and `{one,two}`. Files are named from the workspace's root, or by `blake3:<digest>`; in their patterns `*` stops at
 /// `/` and `**` does not; where no file is called so, `NAME@VERSION` is the files of a model version. `used` and `generated` ask what a run itself read and wrote, `trained_on` what it read or what that was
 /// made from, however far back. A way to a file is as sure as the least sure edge on it, and that a file is a copy of another is
-/// inferred from their bytes; what only the entry of a model version says is declared. [`FoundRow::evidence`](crate::api::FoundRow::evidence) says it of the surest
+/// inferred from their bytes, where these are not a few; what only the entry of a model version says is declared. [`FoundRow::evidence`](crate::api::FoundRow::evidence) says it of the surest
 /// way of each row, and a word behind the file wants it: `trained_on("a.csv", observed)` finds nothing that is less sure,
 /// `declared` also what somebody said, `inferred` also what was concluded, `doubtful` also what changed while it was read, and no
 /// word also what was carried: through a file that a step read and wrote on, into what else it wrote.

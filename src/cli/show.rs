@@ -44,7 +44,7 @@ pub(crate) struct Show {
     /// List also what the runs were made with: packages, libraries, system files.
     #[arg(long)]
     environment: bool,
-    /// List the files on the way, one a line.
+    /// List the files on the way, one a line: the sources first, data before code.
     #[arg(long, conflicts_with_all = ["json", "format"])]
     files: bool,
     /// Print JSON.

@@ -3,6 +3,7 @@
 mod left;
 mod linked;
 mod model;
+mod neighbour;
 mod part;
 mod projected;
 mod so_far;
@@ -28,6 +29,7 @@ use crate::ops::overwritten::overwritten_at;
 use crate::ops::restore::{Version, write_version};
 use crate::ops::run::SoFar;
 use crate::ops::show::left::Left;
+use crate::ops::show::neighbour::Neighbours;
 use crate::ops::show::part::Part;
 use crate::ops::{View, Workspace};
 use crate::projection;
@@ -40,6 +42,7 @@ use crate::store::{ArtifactNo, RunNo, Snapshot};
 pub use crate::capture::git::Hold;
 pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
+pub use neighbour::Neighbour;
 pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
 pub use so_far::AtWorkReport;
 
@@ -124,12 +127,14 @@ pub struct FileReport {
 }
 
 /// What became of a recorded file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fate {
     /// How it lies on disk.
     pub state: DiskState,
     /// Whether its bytes are kept; `None` where nobody looked.
     pub is_kept: Option<bool>,
+    /// Where it lies in another workspace, which may know where it came from.
+    pub neighbour: Option<Neighbour>,
 }
 
 /// Who wrote a file.
@@ -307,12 +312,18 @@ impl Showing<'_> {
             Direction::Down => self.learned(Start::Files(&by_names), &walked.whole)?,
         };
         let mut report = self.named(&walked)?;
-        let disk = self.disk(&report.ends)?;
+        let mut disk = self.disk(&report.ends)?;
         let files = self.files(walked.shown())?;
         let environments = self.environments(walked.shown())?;
         let writer = self.writer(written)?;
         let unwritten = query::unwritten(self.snapshot, target.number)?;
         let removed = self.removed(&target)?;
+        let is_kept = self.is_kept(&target.artifact);
+        if self.request.direction == Direction::Up && unwritten.is_some() {
+            let neighbour = Neighbours::of(self.workspace).place_of(&target.artifact.path);
+            let fate = Fate { state: target.state, is_kept: Some(is_kept), neighbour };
+            disk.insert(target.artifact.clone(), fate);
+        }
         if let (Direction::Up, Some(Unwritten::Gap(gap))) = (self.request.direction, &unwritten) {
             report.gaps.push(gap.clone());
         }
@@ -323,7 +334,7 @@ impl Showing<'_> {
         let projected = projected.map(|from| self.projected(target.path.clone(), from)).transpose()?;
         Ok(FileReport {
             is_link: self.link_text(&target)?.is_some(),
-            is_kept: self.is_kept(&target.artifact),
+            is_kept,
             environments,
             same_bytes: self.same_bytes(&target)?,
             writer,
@@ -443,9 +454,13 @@ impl Showing<'_> {
         }
         let looked = wanted.into_par_iter().map(|(file, fits)| {
             let state = if fits { disk_state(self.workspace, file) } else { DiskState::NotChecked };
-            (file.clone(), Fate { state, is_kept: fits.then(|| self.is_kept(file)) })
+            (file.clone(), Fate { state, is_kept: fits.then(|| self.is_kept(file)), neighbour: None })
         });
         let mut fates: BTreeMap<Artifact, Fate> = looked.collect();
+        let mut neighbours = Neighbours::of(self.workspace);
+        for (file, fate) in &mut fates {
+            fate.neighbour = neighbours.place_of(&file.path);
+        }
         for (file, state) in self.in_place_of_links(&fates)? {
             fates.entry(file).and_modify(|fate| fate.state = state);
         }

@@ -107,7 +107,7 @@ pub fn changed_since_made(
         writes.extend(match query::last_writer(snapshot, *number)? {
             Some(write) => Some(write),
             None => match query::origin(snapshot, *number, *by, None)? {
-                Origin::Written(write) | Origin::Copied(write) => Some(write),
+                Origin::Written(write) | Origin::Copied(write) | Origin::Alike(write) => Some(write),
                 Origin::Gap(_) | Origin::Unknown(_) | Origin::Source => None,
             },
         });

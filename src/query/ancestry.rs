@@ -107,6 +107,11 @@ impl TraceEdge {
         TraceEdge { artifact: edge.artifact, at: edge.at, evidence: edge.evidence, role: edge.role, origin }
     }
 
+    /// Returns true for what was read going up and nobody recorded wrote.
+    pub fn is_source(&self) -> bool {
+        matches!(self.origin, Some(Origin::Source | Origin::Alike(_)))
+    }
+
     /// An edge which the way leads along, or only may.
     fn on(is_the_way: bool, edge: &Edge, origin: Option<Origin>) -> Self {
         let evidence = if is_the_way { edge.evidence } else { Evidence::Carried };

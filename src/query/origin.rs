@@ -36,6 +36,8 @@ pub enum Origin {
     Written(Write),
     /// Nobody wrote them there, but a step wrote the same bytes at another path before they were first seen: copied or moved.
     Copied(Write),
+    /// Likewise, but these are so few that anybody may have written them anew: that is no origin.
+    Alike(Write),
     /// Nobody wrote those bytes, but a step wrote other bytes at that path before: something unrecorded came between.
     Gap(Write),
     /// Nobody is known to have written those bytes, but a step wrote at that path before, and nobody knows what: it may be these.
@@ -45,7 +47,12 @@ pub enum Origin {
 }
 
 /// Of a content of fewer bytes it proves nothing that it lies in two places: `{}`, a seed, a line of headings.
-pub(crate) const TELLING_BYTES_MIN: u64 = 64;
+const TELLING_BYTES_MIN: u64 = 64;
+
+/// Returns true where it proves something that a content of so many bytes lies in two places.
+pub(crate) fn is_telling(size_bytes: u64) -> bool {
+    size_bytes >= TELLING_BYTES_MIN
+}
 
 /// Finds the origin of an artifact as `reader` read it at `read_at` microseconds.
 ///
@@ -54,7 +61,7 @@ pub(crate) const TELLING_BYTES_MIN: u64 = 64;
 /// elsewhere before they were first seen here, that is, first read since other bytes were last written at the path: what was
 /// here before somebody made a copy of it is no copy; nor is what a run read that wrote those bytes elsewhere itself, while
 /// all of its writes were seen, nor what lay there when those began that wrote them elsewhere, as git says, or the file system
-/// of the same machine. Of simultaneous writes, that which was recorded as it happened counts before one that was imported from
+/// of the same machine. Few bytes are a copy of nothing ([`Origin::Alike`]). Of simultaneous writes, that which was recorded as it happened counts before one that was imported from
 /// what another program noted of it; then that of the step with the greatest key, then that of the artifact with the greatest
 /// digest, then that at the smallest path. A step's own writes are never its inputs' origin.
 ///
@@ -103,7 +110,9 @@ pub(crate) fn origin_unwritten(
 ) -> Result<Origin> {
     let other_bytes = last_write_at_path(snapshot, snapshot.path_of(artifact), read_at, reader)?;
     // All empty files are equal; that says nothing on where they came from.
-    if snapshot.content(artifact)?.1 > 0 {
+    let size_bytes = snapshot.content(artifact)?.1;
+    let mut alike = None;
+    if size_bytes > 0 {
         let since = other_bytes.map_or(i64::MIN, |write| write.at);
         let first = FirstSeen::of(snapshot, artifact, since, read_at, reader)?;
         let mut until = first.at;
@@ -112,12 +121,16 @@ pub(crate) fn origin_unwritten(
             match lay_there_before(snapshot, artifact, &write)? {
                 Some(began_at) => until = began_at.min(write.at) - 1,
                 None if first.lay_there_before(snapshot, artifact, &write)? => until = write.at - 1,
-                None => return Ok(Origin::Copied(write)),
+                None if is_telling(size_bytes) => return Ok(Origin::Copied(write)),
+                None => {
+                    alike = Some(write);
+                    break;
+                }
             }
         }
     }
     Ok(match other_bytes {
-        None => Origin::Source,
+        None => alike.map_or(Origin::Source, Origin::Alike),
         Some(write) if snapshot.artifact(write.artifact)?.has_content() => Origin::Gap(write),
         Some(write) => Origin::Unknown(write),
     })

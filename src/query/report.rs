@@ -204,6 +204,8 @@ pub enum CameFrom {
     Gap,
     /// A source.
     Source,
+    /// A source, of the same few bytes as this file, written by a step of the run with this key: that proves nothing.
+    Alike(Artifact, NodeId),
 }
 
 /// As many ends and gaps are listed by name.
@@ -388,6 +390,13 @@ pub enum Unwritten {
         /// The tail of the run that wrote it.
         run: String,
     },
+    /// Nobody recorded wrote there before; a step wrote the same bytes as this file, and they are so few that it proves nothing.
+    Alike {
+        /// That file.
+        artifact: Artifact,
+        /// The tail of the run that wrote it.
+        run: String,
+    },
 }
 
 /// Finds out what is known of a version that lies there now; `None` where a step wrote it.
@@ -402,12 +411,14 @@ pub fn unwritten(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<Unw
             let gap = gap(snapshot, artifact, (write.artifact, write.at, write.step))?;
             Some(Unwritten::Gap(gap))
         }
-        Origin::Copied(write) => {
+        from @ (Origin::Copied(write) | Origin::Alike(write)) => {
             let run = snapshot.run_of(write.step)?.map_or(Ok(None), |run| RunHead::read(snapshot, run))?;
-            Some(Unwritten::CopyOf {
-                artifact: snapshot.artifact(write.artifact)?,
-                at: Timestamp::from_micros(write.at),
-                run: run.map(|head| head.tail).unwrap_or_default(),
+            let run = run.map(|head| head.tail).unwrap_or_default();
+            let artifact = snapshot.artifact(write.artifact)?;
+            let at = Timestamp::from_micros(write.at);
+            Some(match from {
+                Origin::Alike(_) => Unwritten::Alike { artifact, run },
+                _ => Unwritten::CopyOf { artifact, at, run },
             })
         }
     })
@@ -418,7 +429,7 @@ fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Re
     match trace.direction {
         Direction::Up => {
             let used = trace.steps.iter().flat_map(|step| on_the_way(&step.used));
-            ends.extend(used.filter(|edge| edge.origin == Some(Origin::Source)).map(|edge| edge.artifact));
+            ends.extend(used.filter(|edge| edge.is_source()).map(|edge| edge.artifact));
         }
         Direction::Down => {
             let read: HashSet<ArtifactNo> =
@@ -438,7 +449,8 @@ fn find_ends(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Re
     Ok(())
 }
 
-/// Lists every file of a walk once, by path: what was read and written on the way.
+/// Lists every file of a walk once: what was read and written on the way. Going up, the sources come first, data before code, then
+/// what was made on the way; each by path.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -447,11 +459,18 @@ pub fn files(snapshot: &Snapshot, trace: &Trace) -> Result<Vec<Artifact>> {
         Direction::Up => on_the_way(&step.used),
         Direction::Down => on_the_way(&step.generated),
     });
-    let numbers: HashSet<ArtifactNo> = edges.map(|edge| edge.artifact).collect();
-    let mut files =
-        numbers.into_iter().map(|number| snapshot.artifact(number)).collect::<Result<Vec<_>>>()?;
+    let mut places: HashMap<ArtifactNo, u8> = HashMap::new();
+    for edge in edges {
+        let place = match (trace.direction, edge.is_source()) {
+            (Direction::Up, true) => u8::from(!edge.role.is_data()),
+            _ => 2,
+        };
+        places.entry(edge.artifact).and_modify(|known| *known = place.min(*known)).or_insert(place);
+    }
+    let named = places.into_iter().map(|(number, place)| Ok((place, snapshot.artifact(number)?)));
+    let mut files = named.collect::<Result<Vec<_>>>()?;
     files.sort();
-    Ok(files)
+    Ok(files.into_iter().map(|(_, file)| file).collect())
 }
 
 /// Passes over the environment: it is a list of its own, not one of the files on the way.
@@ -490,6 +509,11 @@ impl Names<'_> {
             Origin::Copied(write) => {
                 let artifact = self.snapshot.artifact(write.artifact)?;
                 self.run_of(write.step)?.map(|run| CameFrom::CopyOf(artifact, run))
+            }
+            Origin::Alike(write) => {
+                let artifact = self.snapshot.artifact(write.artifact)?;
+                let run = self.run_of(write.step)?;
+                Some(run.map_or(CameFrom::Source, |run| CameFrom::Alike(artifact, run)))
             }
             Origin::Gap(_) | Origin::Unknown(_) => Some(CameFrom::Gap),
             Origin::Source => Some(CameFrom::Source),

@@ -8,6 +8,7 @@ mod run;
 mod so_far;
 mod trace;
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::model::Note;
@@ -104,12 +105,9 @@ pub fn files(shown: &Shown) -> String {
         },
     };
     let mut text = String::new();
-    let mut last = None;
-    for file in files.iter().flatten() {
-        if last != Some(&file.path) {
-            let _ = writeln!(text, "{}", file.path);
-        }
-        last = Some(&file.path);
+    let mut named = HashSet::new();
+    for file in files.iter().flatten().filter(|file| named.insert(&file.path)) {
+        let _ = writeln!(text, "{}", file.path);
     }
     text
 }

@@ -96,6 +96,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     put("on_disk", json!(state_name(target.state)));
     put("is_link", json!(report.is_link));
     put("kept", json!(report.is_kept));
+    put("workspace", neighbour_json(report.disk.get(&target.artifact)));
     put("written", writer_json(report.writer.as_ref()));
     put("removed", report.removed.as_ref().map_or(Value::Null, removed_json));
     put(
@@ -110,6 +111,9 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
             }
             Some(Unwritten::Gap(_)) => json!({"kind": "gap"}),
             Some(Unwritten::Source) => json!({"kind": "source"}),
+            Some(Unwritten::Alike { artifact, run }) => {
+                json!({"kind": "source", "run_tail": run, "alike": artifact_json(artifact)})
+            }
         },
     );
     put("overwritten", crate::render::overwritten::json(&report.overwritten));
@@ -240,7 +244,14 @@ fn with_fate(artifact: &Artifact, disk: &BTreeMap<Artifact, Fate>) -> Value {
     let mut value = artifact_json(artifact);
     value["on_disk"] = json!(fate.map(|fate| state_name(fate.state)));
     value["kept"] = json!(fate.and_then(|fate| fate.is_kept));
+    value["workspace"] = neighbour_json(fate);
     value
+}
+
+/// Names the root of another workspace that a file lies in.
+fn neighbour_json(fate: Option<&Fate>) -> Value {
+    let neighbour = fate.and_then(|fate| fate.neighbour.as_ref());
+    json!(neighbour.map(|neighbour| neighbour.root.to_string_lossy()))
 }
 
 fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &mut Map<String, Value>) {
@@ -401,6 +412,9 @@ fn edge_json(file: &TraceFile) -> Value {
         }
         Some(CameFrom::Gap) => json!({"kind": "gap"}),
         Some(CameFrom::Source) => json!({"kind": "source"}),
+        Some(CameFrom::Alike(artifact, id)) => {
+            json!({"kind": "source", "run": id.to_string(), "alike": artifact_json(artifact)})
+        }
     };
     value
 }

@@ -232,7 +232,8 @@ fn recorded(snapshot: &Snapshot, here: &mut Here<'_>, file: ReadFile) -> Result<
 /// Finds the run that wrote the bytes of a recorded file at another place before they were first read here: what was here before is
 /// no copy.
 fn copied_before(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<(RunNo, ArtifactPath)>> {
-    let Origin::Copied(write) = origin(snapshot, artifact, i64::MAX, None)? else {
+    // Who registers a file says that it is the model; that it also lies elsewhere, be it few bytes, tells which run made it.
+    let (Origin::Copied(write) | Origin::Alike(write)) = origin(snapshot, artifact, i64::MAX, None)? else {
         return Ok(None);
     };
     let run = snapshot.run_of(write.step)?;

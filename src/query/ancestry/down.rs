@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Far, Trace, TraceEdge, TraceStep, known};
 use crate::query::carried::WrittenOn;
-use crate::query::origin::{Origin, Write, lost, origin, origin_unwritten};
+use crate::query::origin::{Origin, Write, is_telling, lost, origin, origin_unwritten};
 use crate::query::together::{self, Maker, Part, Parts, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
@@ -479,7 +479,7 @@ impl<'a> Down<'a> {
         let content = artifact.content_no();
         if !self.copies.contains_key(&content) {
             let mut copies = Copies::new();
-            if self.snapshot.content(artifact)?.1 > 0 {
+            if is_telling(self.snapshot.content(artifact)?.1) {
                 let mut others = Vec::new();
                 self.snapshot.copies_of(artifact, |other| {
                     others.push(other);

@@ -101,7 +101,7 @@ pub(crate) fn are_made_from(
 fn write_of(origin: &Origin) -> Option<&Write> {
     match origin {
         Origin::Written(write) | Origin::Copied(write) | Origin::Unknown(write) => Some(write),
-        Origin::Gap(_) | Origin::Source => None,
+        Origin::Gap(_) | Origin::Alike(_) | Origin::Source => None,
     }
 }
 

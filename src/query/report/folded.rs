@@ -6,7 +6,6 @@ use super::{on_the_way, without_repeated};
 use crate::error::Result;
 use crate::model::{ArtifactPath, Evidence, Role};
 use crate::query::ancestry::{Direction, Trace, TraceStep};
-use crate::query::origin::Origin;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// What a walk leaves out that does not go on from what a step wrote on into its other files.
@@ -55,7 +54,7 @@ pub fn folded(snapshot: &Snapshot, whole: &Trace, sure: &Trace) -> Result<Option
         let written: HashSet<u32> = step.generated.iter().map(|edge| edge.artifact.path()).collect();
         for edge in &step.used {
             let leads_on = match whole.direction {
-                Direction::Up => edge.evidence == Evidence::Carried && edge.origin != Some(Origin::Source),
+                Direction::Up => edge.evidence == Evidence::Carried && !edge.is_source(),
                 Direction::Down => written.contains(&edge.artifact.path()),
             };
             if leads_on && edge.role != Role::Environment {
@@ -77,7 +76,7 @@ fn files(trace: &Trace) -> HashSet<ArtifactNo> {
     match trace.direction {
         Direction::Up => {
             let used = steps.flat_map(|step| on_the_way(&step.used));
-            used.filter(|edge| edge.origin == Some(Origin::Source)).map(|edge| edge.artifact).collect()
+            used.filter(|edge| edge.is_source()).map(|edge| edge.artifact).collect()
         }
         Direction::Down => {
             steps.flat_map(|step| on_the_way(&step.generated)).map(|edge| edge.artifact).collect()

@@ -11,7 +11,7 @@ use super::told::{Hearsay, Says};
 use super::{Node, Read, Seen};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Evidence, Role, StepAct};
-use crate::query::origin::{Origin, TELLING_BYTES_MIN, Write, lost, origin_and_others};
+use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
@@ -170,13 +170,11 @@ impl<'a> Reading<'a> {
         let seen = self.seen(edge.at, edge.artifact)?;
         let (from, may_have_others) = origin_and_others(self.snapshot, edge.artifact, edge.at, Some(step))?;
         let twin = match from {
-            Origin::Copied(write) if self.snapshot.content(edge.artifact)?.1 < TELLING_BYTES_MIN => {
-                Some(self.snapshot.path_of(write.artifact))
-            }
+            Origin::Alike(write) => Some(self.snapshot.path_of(write.artifact)),
             _ => None,
         };
         let from = match from {
-            Origin::Written(write) | Origin::Copied(write) => {
+            Origin::Written(write) | Origin::Copied(write) | Origin::Alike(write) => {
                 Some(self.place_of_version(&write, may_have_others)?)
             }
             Origin::Gap(_) | Origin::Unknown(_) | Origin::Source => None,

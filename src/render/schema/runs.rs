@@ -148,9 +148,10 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
     with(answer, [("sources", list(compared())), ("ends", list(compared()))])
 }
 
-/// A file, and what became of it where that was looked at.
+/// A file, and what became of it where that was looked at; the root of the workspace that it lies in, where that is another one.
 fn compared() -> Value {
-    and(artifact(), [("on_disk", or_null(on_disk())), ("kept", or_null(flag()))])
+    let workspace = ("workspace", or_null(text()));
+    and(artifact(), [("on_disk", or_null(on_disk())), ("kept", or_null(flag())), workspace])
 }
 
 fn edge() -> Value {
@@ -166,10 +167,10 @@ fn edge() -> Value {
     )
 }
 
-/// Where a file came from; of a copy, what it is a copy of.
+/// Where a file came from; of a copy, what it is a copy of; of a source with few bytes, what has the same.
 fn came_from() -> Value {
     let from = object([("kind", one_of(&["run", "copy", "gap", "source"]))]);
-    with(from, [("run", or_null(key())), ("run_tail", text()), ("of", artifact())])
+    with(from, [("run", or_null(key())), ("run_tail", text()), ("of", artifact()), ("alike", artifact())])
 }
 
 fn writer() -> Value {
@@ -221,6 +222,7 @@ fn file_fields() -> Vec<(&'static str, Value)> {
         ("on_disk", on_disk()),
         ("kept", flag()),
         ("is_link", flag()),
+        ("workspace", or_null(text())),
         ("written", or_null(writer())),
         ("removed", or_null(removed_by())),
         ("from", came_from()),

@@ -106,6 +106,13 @@ fn unwritten_line(unwritten: Option<&Unwritten>, text: &mut String) {
             let path = &artifact.path;
             writeln!(text, "  copy     of {path}, by equal bytes, which was written {at} by run {run}")
         }
+        Some(Unwritten::Alike { artifact, run }) => {
+            let path = &artifact.path;
+            writeln!(
+                text,
+                "  source   no recorded step wrote these bytes here; {path} of run {run} has the same few"
+            )
+        }
         Some(Unwritten::Source) | None => writeln!(text, "  source   no recorded step wrote these bytes"),
     };
 }

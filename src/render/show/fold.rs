@@ -41,6 +41,8 @@ pub(super) enum From {
     Gap,
     /// No run wrote it.
     Source,
+    /// Likewise; this file of a run has the same few bytes.
+    Alike(String, String),
 }
 
 /// What becomes of files that each need words of their own: copies and gaps.
@@ -77,6 +79,7 @@ impl Said {
             From::Run(_) => From::Run(String::new()),
             From::CopyOf(..) => From::CopyOf(String::new(), String::new()),
             From::Through(_) => From::Through(None),
+            From::Alike(..) => From::Source,
             other => other.clone(),
         };
         Said { known: self.known.clone(), from, models: self.models.clone(), state: self.state }
@@ -89,6 +92,7 @@ impl Said {
             From::Run(_) if group.runs.len() > 1 => format!("  of {runs}"),
             From::CopyOf(..) => format!("  copied or moved from files of {runs}, by equal bytes"),
             From::Through(_) => From::Through(None).to_string(),
+            From::Alike(..) => From::Source.to_string(),
             _ => self.from.to_string(),
         };
         format!("{}{from}{}{}", self.known, self.models, self.state)
@@ -113,6 +117,7 @@ impl Display for From {
             From::Through(Some(path)) => write!(f, "  through {path}, by equal bytes"),
             From::Gap => f.write_str("  gap: no recorded run wrote these bytes"),
             From::Source => f.write_str("  source"),
+            From::Alike(path, run) => write!(f, "  source, the same few bytes as {path} of run {run}"),
         }
     }
 }

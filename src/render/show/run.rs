@@ -7,7 +7,7 @@ use super::file::fate_words;
 use super::fold::{Own, Said, folded};
 use super::models::{holding, learned};
 use super::more;
-use super::trace::{Way, totals, trace_run};
+use super::trace::{Way, neighbours, totals, trace_run};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangeKind, CodeState, NodeId, Remark, RemarkKind, RunKind,
     RunRepository, RunStatus, TAG_FRONT, redirections,
@@ -69,6 +69,7 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     if !is_cut_off(report) && (report.parts_total == 0 || !report.steps.is_empty()) {
         totals(&report.trace, text);
     }
+    neighbours(&report.disk, text);
 }
 
 /// Writes the runs that are parts of it.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
+use super::more;
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, Evidence, NodeId, Role, RunKind};
-use crate::ops::show::Fate;
+use crate::model::{Artifact, ArtifactPath, Evidence, NodeId, Role, RunKind, command_line};
+use crate::ops::show::{Fate, Neighbour};
 use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
 
@@ -35,6 +37,36 @@ pub(super) fn trace(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, text:
         trace_run(run, &way, text);
     }
     totals(report, text);
+    neighbours(disk, text);
+}
+
+/// As many other workspaces are named in which files lie.
+const NEIGHBOURS_MAX: usize = 5;
+
+/// Names the other workspaces in which sources lie, and how to ask them.
+pub(super) fn neighbours(disk: &BTreeMap<Artifact, Fate>, text: &mut String) {
+    let mut found: BTreeMap<&Path, Vec<(&ArtifactPath, &Path)>> = BTreeMap::new();
+    for (file, fate) in disk {
+        if let Some(Neighbour { root, path }) = &fate.neighbour {
+            found.entry(root).or_default().push((&file.path, path));
+        }
+    }
+    for (root, files) in found.iter().take(NEIGHBOURS_MAX) {
+        let [(first, path), others @ ..] = files.as_slice() else { continue };
+        let others = match others.len() as u64 {
+            0 => " lies".to_owned(),
+            others => format!(" and {} lie", counted(others, "other file", "other files")),
+        };
+        let (root, path) = (root.to_string_lossy(), path.to_string_lossy());
+        let ask = command_line(&["lineage", "-C", &*root, "show", &*path].map(str::to_owned));
+        let _ = writeln!(
+            text,
+            "{first}{others} in the workspace {}, which may know more: `{}`",
+            one_line(&root),
+            one_line(&ask)
+        );
+    }
+    more(text, found.len(), NEIGHBOURS_MAX, "workspaces with sources in them");
 }
 
 pub(super) fn trace_run(run: &TraceRun, way: &Way<'_>, text: &mut String) {
@@ -199,9 +231,12 @@ impl<'a> Way<'a> {
                 said.from = From::CopyOf(artifact.path.to_string(), tail(id));
             }
             Some(CameFrom::Gap) => said.from = From::Gap,
-            Some(CameFrom::Source) => {
+            Some(from @ (CameFrom::Source | CameFrom::Alike(..))) => {
                 if !known_to_git {
-                    said.from = From::Source;
+                    said.from = match from {
+                        CameFrom::Alike(artifact, id) => From::Alike(artifact.path.to_string(), tail(id)),
+                        _ => From::Source,
+                    };
                 }
                 said.state = self.disk.get(&file.artifact).map_or("", fate_words);
             }

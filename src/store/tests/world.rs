@@ -21,7 +21,12 @@ use crate::store::{GO_ON, Order, OrderedBy, Snapshot, Store, Term};
 
 pub(crate) const PATHS: [&str; 4] = ["data/a", "data/b", "out/c", "/srv/d"];
 /// The first is empty.
-pub(crate) const CONTENTS: [&str; 4] = ["", "one", "two", "three"];
+pub(crate) const CONTENTS: [&str; 4] = [
+    "",
+    "one: so many bytes that it tells something that they lie in two places",
+    "two",
+    "three: so many bytes that it tells something that they lie in two places",
+];
 
 /// What a random note may name.
 pub(crate) const NAMES: [&str; 2] = ["ea45dd2", "data/a"];

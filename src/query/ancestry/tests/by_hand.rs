@@ -24,6 +24,7 @@ fn check(lines: &[&str], start: &str, expected: &str) {
     let from = match origin(&snapshot, start, read.at.micros(), None).unwrap() {
         Origin::Written(write) => format!("written by {}", write.id.as_u128()),
         Origin::Copied(write) => format!("copied from {}", write.id.as_u128()),
+        Origin::Alike(write) => format!("alike {}", write.id.as_u128()),
         Origin::Gap(write) => format!("gap after {}", write.id.as_u128()),
         Origin::Unknown(write) => format!("perhaps {}", write.id.as_u128()),
         Origin::Source => "source".to_owned(),
@@ -93,6 +94,9 @@ fn what_a_step_wrote_on_in_leads_for_certain_to_that_alone() {
 fn bytes_that_lay_elsewhere_first_are_a_copy_and_others_a_gap() {
     check(&["1: > 0=1@1", "2: 1=1@2 > 2=2@3"], "1=1@2", "copied from 1, up [1], down [2]");
     check(&["1: > 0=1@1", "2: 0=2@2 > 2=3@3"], "0=2@2", "gap after 1, up [], down [2]");
+    // Of few bytes anybody may have written the same.
+    check(&["1: > 0=2@1", "2: 1=2@2 > 2=3@3"], "1=2@2", "alike 1, up [], down [2]");
+    check(&["1: > 0=2@1 1=1@1", "2: 1=2@2 > 2=3@3"], "1=2@2", "gap after 1, up [], down [2]");
     check(&["1: > 0=0@1", "2: 1=0@2 > 2=3@3"], "1=0@2", "source, up [], down [2]");
 }
 

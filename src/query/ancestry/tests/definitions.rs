@@ -23,6 +23,7 @@ type Way = (NodeId, i64, Option<Artifact>);
 enum From {
     Written(Write),
     Copied(Write),
+    Alike(Write),
     Gap(Write),
     Source,
 }
@@ -31,7 +32,7 @@ impl From {
     fn write(&self) -> Option<&Write> {
         match self {
             From::Written(write) | From::Copied(write) => Some(write),
-            From::Gap(_) | From::Source => None,
+            From::Alike(_) | From::Gap(_) | From::Source => None,
         }
     }
 }
@@ -129,7 +130,8 @@ impl World {
         match self.last_of(first_seen, reader, |(written, at, step)| {
             elsewhere(written) && !(*at == first_seen && reads_first(*step))
         }) {
-            Some(write) if read.size_bytes > 0 => From::Copied(write),
+            Some(write) if read.size_bytes >= 64 => From::Copied(write),
+            Some(write) if read.size_bytes > 0 && other_bytes.is_none() => From::Alike(write),
             _ => other_bytes.map_or(From::Source, From::Gap),
         }
     }
@@ -386,6 +388,7 @@ fn named(snapshot: &Snapshot, from: &Origin) -> From {
     match from {
         Origin::Written(write) => From::Written(name(write)),
         Origin::Copied(write) => From::Copied(name(write)),
+        Origin::Alike(write) => From::Alike(name(write)),
         Origin::Gap(write) | Origin::Unknown(write) => From::Gap(name(write)),
         Origin::Source => From::Source,
     }

@@ -17,7 +17,7 @@ use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_runs};
 use crate::query::origin::Origin;
 use crate::query::{RunView, run_view, upstream_of_steps};
-use crate::store::tests::world::{facts, metrics, run, store_of, tries};
+use crate::store::tests::world::{CONTENTS, facts, metrics, run, store_of, tries};
 use crate::store::{GO_ON, Snapshot};
 
 pub(super) const NOW: Timestamp = Timestamp::from_micros(6);
@@ -112,7 +112,7 @@ fn atom() -> impl Strategy<Value = String> {
         2 => (select(vec!["started", "created", "ended"]), sign(), moment()).prop_map(|(a, b, c)| format!("{a} {b} {c}")),
         8 => select(text).prop_map(str::to_owned),
         3 => (relation, files).prop_map(|(relation, files)| {
-            let files = files.replace("CONTENT", &Digest::of(b"one").to_string());
+            let files = files.replace("CONTENT", &Digest::of(CONTENTS[1].as_bytes()).to_string());
             format!("{relation}(\"{files}\")")
         }),
     ]
