@@ -100,6 +100,53 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
 }
 
 #[test]
+fn metrics_that_others_wrote_after_the_recorder_had_died_are_not_the_runs() {
+    let written =
+        "echo '{\"acc\": 0.5}' > metrics.json; echo '{\"f1\": 0.5}' > kept.json; cat metrics.json > copy";
+    let Some(mut waiting) = Waiting::new(written, "echo '{\"acc\": 0.99}' > metrics.json") else { return };
+    waiting.kill();
+    waiting.go_on();
+    let (_, text) = waiting.place.refused(&["log", "-w", "acc > 0"]);
+    assert!(text.contains("unknown metric or field `acc`"), "{text}");
+    let shown = waiting.place.ok(&["show", "long"]).stdout;
+    assert!(
+        shown.contains("metrics.json: no metrics were read: others have written into it since"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_is_written_down_of_a_run_at_work_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(mut waiting) = Waiting::new("cat d > o", "true") else { return };
+    let file = waiting.left().unwrap();
+    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    waiting.finish();
+}
+
+#[test]
+fn of_a_run_at_work_only_what_was_read_before_is_behind_what_it_wrote() {
+    let script = "cat d > feat; sort feat > model; wc model > report; cat e > /dev/null; cat e model > last";
+    let Some(mut waiting) = Waiting::new(script, "true") else { return };
+    let place = &waiting.place;
+    let steps = |word: &str, way: &[&str]| -> Vec<String> {
+        let shown = place.json(&[&["show", word][..], way].concat());
+        let steps = shown["so_far"][0]["run"]["steps"].as_array().unwrap().clone();
+        steps.iter().map(|step| step["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(steps("feat", &[]), ["cat"]);
+    assert_eq!(steps("report", &[]), ["cat", "sort", "wc"]);
+    assert_eq!(steps("d", &["--down"]), ["cat", "sort", "wc", "cat"]);
+    // The first wrote nothing.
+    assert_eq!(steps("e", &["--down"]), ["cat", "cat"]);
+    // Nobody wrote it: what came of it is told.
+    assert_eq!(place.json(&["show", "e"])["direction"], "down");
+    let (code, text) = place.refused(&["show", "report", "--format", "dot"]);
+    assert!(code == 2 && text.contains("nothing is recorded of `report` yet"), "{text}");
+    waiting.finish();
+}
+
+#[test]
 fn of_a_run_at_work_what_it_has_read_and_written_is_told() {
     let Some(mut waiting) =
         Waiting::new("cat d > o; cat o e > p; exec 4> big; head -c 3000000 /dev/zero >&4", "echo 1 > last")
@@ -118,10 +165,12 @@ fn of_a_run_at_work_what_it_has_read_and_written_is_told() {
         let files = step["used"].as_array().unwrap().iter();
         files.map(|file| (word(file, "path"), word(file, "evidence"), digest(file))).collect()
     };
-    let seen = used(&run["steps"][0]);
-    assert_eq!(common::paths(&run["steps"][0]["used"]), ["e", "o"]);
+    let steps = run["steps"].as_array().unwrap();
+    let seen: Vec<_> = steps.iter().map(used).collect();
+    assert_eq!(common::paths(&steps[0]["used"]), ["d"]);
+    assert_eq!(common::paths(&steps[1]["used"]), ["e", "o"]);
     let down = place.ok(&["show", "d", "--down"]);
-    assert!(down.stdout.contains("so far, until ") && down.stdout.contains("└─ cat  o  "), "{}", down.stdout);
+    assert!(down.stdout.contains("so far, until ") && down.stdout.contains("─ cat  o  "), "{}", down.stdout);
     let text = place.ok(&["show", "long"]).stdout;
     assert!(text.contains("  files    so far, until ") && !text.contains("known when"), "{text}");
     let of_run = place.json(&["show", "long"])["so_far"].clone();
@@ -138,7 +187,9 @@ fn of_a_run_at_work_what_it_has_read_and_written_is_told() {
     waiting.finish();
     let ended = waiting.place.json(&["show", "p"]);
     assert_eq!((&ended["kind"], &ended["so_far"]), (&"file".into(), &Value::Array(Vec::new())));
-    assert_eq!(used(&ended["runs"][0]["steps"][0]), seen);
+    let mut steps = ended["runs"][0]["steps"].as_array().unwrap().clone();
+    steps.sort_by_key(|step| step["started_at"].as_str().map(str::to_owned));
+    assert_eq!(steps.iter().map(used).collect::<Vec<_>>(), seen);
     assert_eq!(waiting.shown()["so_far"], Value::Null);
 }
 

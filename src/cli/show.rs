@@ -90,6 +90,12 @@ impl Show {
                 shown => shown?,
             };
             let name = repeated_word(word);
+            if matches!(shown, Shown::AtWork(_)) && self.format != Format::Tree {
+                return Err(Error::request(format!(
+                    "nothing is recorded of `{name}` yet, so there is nothing to draw"
+                ))
+                .hint("without `--format`, what the command at work has done so far is told"));
+            }
             if let Shown::Run(report) = &shown
                 && report.head.view.run.name.as_str() == word.as_os_str()
                 && surroundings.folder.join(word).metadata().is_ok_and(|found| !found.is_dir())

@@ -343,7 +343,7 @@ impl Showing<'_> {
             projected: projected.map(Box::new),
             overwritten: overwritten_at(self.snapshot, &target.path)?,
             note: note_report(self.workspace, self.snapshot, &target.path)?,
-            so_far: self.so_far_of_file(&target.path)?,
+            so_far: self.so_far_of_file(&target.path, self.request.direction)?,
             notes: notes_on_file(self.snapshot, &target.path)?,
             target,
             trace: report,

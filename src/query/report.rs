@@ -1,5 +1,6 @@
 //! A walk as people ask for it: run by run, with names instead of numbers.
 
+mod by_now;
 mod folded;
 
 use std::borrow::Cow;
@@ -7,16 +8,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, CaptureLevel, DECLARED_STEP, Evidence, Generated, NodeId, Remark, Remarks, Role, Run, RunId,
-    RunKind, RunStatus, Step, Timestamp, Used,
+    Artifact, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Remarks, Role, Run, RunId, RunKind,
+    RunStatus, Step, Timestamp,
 };
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
-use crate::query::origin::{Origin, last_write_at_path, lost, origin};
+use crate::query::origin::{Origin, lost, origin};
 use crate::query::registry::holding;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
+pub use by_now::report_by_now;
 pub use folded::{Folded, folded};
 
 /// A run as it is named to people.
@@ -278,37 +280,6 @@ fn name_models(snapshot: &Snapshot, runs: &mut [TraceRun]) -> Result<()> {
     Ok(())
 }
 
-/// Puts names to what a run has done whose end is not recorded: `steps` are made of what was seen so far.
-///
-/// # Errors
-/// A store error where a record is damaged.
-pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Result<TraceRun> {
-    let mut names = Names { snapshot, runs: HashMap::new() };
-    let own: HashSet<Artifact> =
-        steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact.clone()).collect();
-    let mut named = Vec::with_capacity(steps.len());
-    for mut step in steps {
-        let (all_used, all_generated) = (std::mem::take(&mut step.used), std::mem::take(&mut step.generated));
-        let mut used = Vec::with_capacity(all_used.len());
-        for edge in all_used.into_iter().filter(|edge| edge.role != Role::Environment) {
-            let from = match own.contains(&edge.artifact) {
-                true => Some(CameFrom::Run(head.view.run.id)),
-                false => names.came_from_by_now(&edge)?,
-            };
-            let Used { artifact, at, evidence, role } = edge;
-            used.push(TraceFile { artifact, at, evidence, role, from, models: Vec::new() });
-        }
-        let generated = all_generated.into_iter().map(|edge| {
-            let Generated { artifact, at, evidence, role } = edge;
-            TraceFile { artifact, at, evidence, role, from: None, models: Vec::new() }
-        });
-        named.push(TraceRunStep { step, depth: 0, used, generated: generated.collect() });
-    }
-    let mut run = TraceRun { head, steps: named };
-    name_models(snapshot, std::slice::from_mut(&mut run))?;
-    Ok(run)
-}
-
 /// Leaves out what programs said of their run while it went on, where the steps that were seen have all of it.
 fn without_repeated<'t>(snapshot: &Snapshot, trace: &'t Trace) -> Result<Cow<'t, Trace>> {
     let mut said = HashSet::new();
@@ -518,24 +489,6 @@ impl Names<'_> {
             Origin::Gap(_) | Origin::Unknown(_) => Some(CameFrom::Gap),
             Origin::Source => Some(CameFrom::Source),
         })
-    }
-
-    /// Tells where a file came from that a run read whose end is not recorded; `None` where its content is not known.
-    fn came_from_by_now(&mut self, used: &Used) -> Result<Option<CameFrom>> {
-        let Some(digest) = used.artifact.known_digest() else { return Ok(None) };
-        let Some(path) = self.snapshot.path_no(&used.artifact.path)? else {
-            return Ok(Some(CameFrom::Source));
-        };
-        match self.snapshot.artifact_no(path, &digest)? {
-            Some(artifact) => {
-                let origin = origin(self.snapshot, artifact, used.at.micros(), None)?;
-                self.came_from(origin)
-            }
-            None => Ok(Some(match last_write_at_path(self.snapshot, path, used.at.micros(), None)? {
-                Some(_) => CameFrom::Gap,
-                None => CameFrom::Source,
-            })),
-        }
     }
 
     fn run_of(&mut self, step: StepNo) -> Result<Option<NodeId>> {

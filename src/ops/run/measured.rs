@@ -18,6 +18,19 @@ pub(super) struct MetricsFile {
     pub path: ArtifactPath,
     /// Whether it was asked for by its name: it is taken, whoever measured what is in it.
     pub is_named: bool,
+    /// What is known of the bytes that the command wrote there.
+    pub bytes: Known,
+}
+
+/// What is known of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// They have this digest.
+    Digest(Digest),
+    /// Others wrote over them before anybody had read them.
+    Lost,
+    /// Nobody has read them: they are none of the record.
+    Nothing,
 }
 
 /// The files of metrics that a command wrote.
@@ -245,7 +258,8 @@ mod tests {
             for artifact in generated.split_whitespace().map(artifact) {
                 let is_metrics = artifact.path.file_name() == b"m";
                 let is_named = artifact.path.as_bytes() == b"named/m";
-                let file = MetricsFile { place: PathBuf::new(), path: artifact.path.clone(), is_named };
+                let (place, path) = (PathBuf::new(), artifact.path.clone());
+                let file = MetricsFile { place, path, is_named, bytes: Known::Nothing };
                 if is_metrics && !files.contains(&file) {
                     files.push(file);
                 }

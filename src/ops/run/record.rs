@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::environment;
 use super::live::Reported;
-use super::measured::{self, MetricsFile};
+use super::measured::{self, Known, MetricsFile};
 use super::metrics::Point;
 use super::own::GivenOut;
 use super::steps::{self, FileClock, Outcome, Repositories};
@@ -265,12 +265,13 @@ impl Recorder<'_> {
     /// Reads the metrics files that the command wrote. What it had reported is no other measurement.
     fn record_metrics(&mut self, files: &[MetricsFile]) -> Result<()> {
         let mut documents = Vec::new();
-        for MetricsFile { place: file, .. } in files {
+        for MetricsFile { place: file, bytes: known, .. } in files {
+            let read = self.metrics_bytes(file, *known);
             let mut refuse = |why: String| {
                 let text = format!("{}: {why}", shown(file, self.ground.root));
                 self.remarks.push(Remark::new(RemarkKind::Refused, text));
             };
-            let bytes = match read_metrics(file) {
+            let bytes = match read {
                 Ok(bytes) => bytes,
                 Err(why) => {
                     refuse(format!("no metrics were read: {why}"));
@@ -301,6 +302,24 @@ impl Recorder<'_> {
             self.recording.add(&Fact::Metrics(points.collect()))?;
         }
         Ok(())
+    }
+
+    /// Returns what the command wrote into a file of metrics: what lies there, unless others have written into it since, or what is kept
+    /// of it; the error says why neither can be had.
+    fn metrics_bytes(&self, file: &Path, known: Known) -> Result<Vec<u8>, String> {
+        let others = || Err("others have written into it since".to_owned());
+        let lies_there = read_metrics(file);
+        match known {
+            Known::Nothing => lies_there,
+            Known::Lost => others(),
+            Known::Digest(digest) => match lies_there {
+                Ok(bytes) if Digest::of(&bytes) == digest => Ok(bytes),
+                lies_there => match self.workspace.contents().read(&digest) {
+                    Ok(Some(bytes)) if bytes.len() as u64 <= METRICS_MAX_BYTES => Ok(bytes),
+                    _ => lies_there.and_then(|_| others()),
+                },
+            },
+        }
     }
 
     /// Says of which metrics several files give unlike values: they are points of one metric, whatever each file is about.

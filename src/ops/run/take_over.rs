@@ -72,6 +72,8 @@ fn take_over(workspace: &Workspace, path: &Path) -> Result<()> {
         Ok(file) => file,
         // Somebody else was quicker, or the run has ended.
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
+        // It is another user's, who alone may read it, and whose next command takes it over.
+        Err(cause) if cause.kind() == ErrorKind::PermissionDenied => return Ok(()),
         Err(cause) => return Err(unreadable(cause)),
     };
     let explain = |why| match why {

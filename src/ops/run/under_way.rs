@@ -8,9 +8,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::Permissions;
 use std::io::{self, BufRead as _, BufReader, Read, Seek};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -441,6 +442,8 @@ impl WayFile {
             Some(file) => file,
             none => {
                 let mut begin = |file: &mut DiskFile| {
+                    // Arguments of programs stand in it that never come into the record so.
+                    file.file().set_permissions(Permissions::from_mode(0o600))?;
                     self.beginning.inode = file.file().metadata()?.ino();
                     let mut line = serde_json::to_vec(&self.beginning).map_err(io::Error::other)?;
                     line.push(b'\n');

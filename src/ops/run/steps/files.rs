@@ -11,7 +11,7 @@ use crate::model::{Artifact, ArtifactPath, Digest, Link, Role};
 use crate::ops::locate::link_text_at;
 use crate::ops::run::compiled;
 use crate::ops::run::environment::EnvironmentFile;
-use crate::ops::run::measured::MetricsFile;
+use crate::ops::run::measured::{self, MetricsFile};
 use crate::ops::run::roles::{self, Environments, Place};
 
 /// What processes did with a file that do not record themselves what they do.
@@ -174,7 +174,12 @@ impl Files {
                 Some(copy) => below(&copy.name, &path),
                 None => path.clone(),
             };
-            self.metrics.push(MetricsFile { place: file.path.clone(), path, is_named });
+            self.metrics.push(MetricsFile {
+                place: file.path.clone(),
+                path,
+                is_named,
+                bytes: known_bytes(file),
+            });
         }
         if around.rules.ignores(&file.path, false) {
             self.left_out += 1;
@@ -233,6 +238,17 @@ impl Files {
 fn link_at(place: &Path, artifact: &Artifact) -> Option<Link> {
     let text = link_text_at(place).filter(|text| text.digest() == artifact.digest)?;
     Some(Link { path: artifact.path.clone(), text })
+}
+
+/// Says what is known of the bytes that stand in a file at the end; of a link, none of those it leads to.
+fn known_bytes(file: &File) -> measured::Known {
+    match file.after().filter(|_| !file.is_link) {
+        Some(Version { content: Some(content), .. }) => {
+            measured::Known::Digest(Digest::from_bytes(content.digest.0))
+        }
+        Some(Version { evidence: observe::Evidence::Lost, .. }) => measured::Known::Lost,
+        _ => measured::Known::Nothing,
+    }
 }
 
 /// Tells whether a version stood there before the run, and whoever read it read what nobody knows: it was replaced or removed from
