@@ -285,6 +285,79 @@ fn what_a_run_read_of_another_repository_and_is_in_no_commit_makes_the_run_dirty
 }
 
 #[test]
+fn code_that_a_run_read_and_nobody_added_makes_it_dirty() {
+    let files = [
+        ("p/t.sh", "for f in *.sh ../lib/*.sh; do [ $f = t.sh ] || sh $f; done > m; cat *.csv >> m; true\n"),
+        ("p/.gitignore", "m\nmodels\n.lineage\nignored*\n"),
+        ("lib/f.sh", "echo 1\n"),
+        ("lib/.gitignore", "version.sh\n"),
+    ];
+    let Some(scratch) = Scratch::new(&files, &["lib", "p"]) else { return };
+    // Not read, no code, ignored, of no repository, or written by a step.
+    scratch.write("p/sub/unread.sh", "echo\n");
+    scratch.write("lib/sub/unread.sh", "echo\n");
+    scratch.write("p/new.csv", "1\n");
+    scratch.write("p/ignored.sh", "echo 2\n");
+    scratch.write("lib/version.sh", "echo 3\n");
+    scratch.write("free.sh", "echo 4\n");
+    if !scratch.run("p", "echo 'echo 5' > made.sh; sh made.sh") {
+        return;
+    }
+    let run = |line: &str| {
+        scratch.run("p", line);
+        scratch.json("p", &["show", "@"])["run"].clone()
+    };
+    let clean = run("sh t.sh; sh ../free.sh >> m");
+    assert_eq!(clean["code"]["dirty"], false, "{clean}");
+    assert_eq!(
+        (&clean["code"]["never_committed"], &clean["repositories"][0]["dirty"]),
+        (&serde_json::json!([]), &false.into())
+    );
+    let own = &scratch.head("p")[..7];
+    let dirty_ones = |list: &str| {
+        let arguments = [list, "-w", "git.dirty = true", "--json"];
+        let output = scratch.command("p", env!("CARGO_BIN_EXE_lineage"), &arguments);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer[if list == "log" { "runs" } else { "models" }].as_array().unwrap().len()
+    };
+    let metadata = |version: &str| -> Value {
+        scratch.lineage("p", &["register", "net", version, "--artifact", "m=m"]);
+        let path = scratch.path().join(format!("p/models/registry/net/{version}/metadata.json"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    assert_eq!(
+        (&metadata("1.0.0")["git_dirty"], dirty_ones("log"), dirty_ones("models")),
+        (&false.into(), 0, 0)
+    );
+    // Of another repository.
+    scratch.write("lib/new.sh", "echo 6\n");
+    let dirty = run("sh t.sh");
+    assert_eq!((&dirty["code"]["dirty"], &dirty["repositories"][0]["dirty"]), (&false.into(), &true.into()));
+    let entry = metadata("1.0.1");
+    assert_eq!((&entry["git_dirty"], &entry["repositories"][0]["dirty"]), (&true.into(), &true.into()));
+    std::fs::remove_file(scratch.path().join("lib/new.sh")).unwrap();
+    // Of its own.
+    scratch.write("p/new.sh", "echo 7\n");
+    let dirty = run("sh t.sh");
+    assert_eq!((&dirty["code"]["dirty"], &dirty["repositories"][0]["dirty"]), (&true.into(), &false.into()));
+    assert_eq!(dirty["code"]["label"], format!("{own}-dirty"));
+    assert_eq!(dirty["code"]["never_committed"], serde_json::json!(["new.sh"]));
+    let text = scratch.lineage("p", &["show", "@"]);
+    assert!(
+        text.contains(&format!("{own}-dirty (1 file)")) && text.contains("untracked new.sh, and read\n"),
+        "{text}"
+    );
+    assert_eq!(
+        (&metadata("1.0.2")["git_dirty"], dirty_ones("log"), dirty_ones("models")),
+        (&true.into(), 2, 2)
+    );
+    scratch.lineage("p", &["verify"]);
+    // A repetition is made of the same.
+    scratch.lineage("p", &["rerun", "@"]);
+    assert_eq!(scratch.json("p", &["show", "@"])["run"]["code"]["dirty"], true);
+}
+
+#[test]
 fn a_run_is_repeated_on_another_repository_as_it_was_then() {
     let files = [
         ("p/t.sh", "cat ../libs/lib/f ../libs/lib/own $LIB/f d > m\n"),

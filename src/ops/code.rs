@@ -32,7 +32,7 @@ pub(crate) fn code_state<'s>(
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
 ) -> Result<CodeState> {
     let root = workspace.root();
-    code_state_at(workspace, CodeOf { root, folder: root }, git::Limits::default(), snapshot)
+    code_state_at(workspace, CodeOf { root, folder: root }, &|_| true, snapshot)
 }
 
 /// Whose code state is asked for.
@@ -61,20 +61,24 @@ impl<'a> CodeOf<'a> {
     }
 }
 
-/// Reads the code state of the repository that a folder lies in, as [`code_state`] does that of the workspace's root.
+/// Reads the code state of the repository that a folder lies in, as [`code_state`] does that of the workspace's root; of its untracked
+/// files, those that are wanted.
 ///
 /// # Errors
 /// As [`code_state`].
 pub(crate) fn code_state_at<'s>(
     workspace: &Workspace,
     CodeOf { root, folder }: CodeOf<'_>,
-    limits: git::Limits,
+    is_wanted: &dyn Fn(&Path) -> bool,
     snapshot: &dyn Fn() -> Option<&'s Snapshot>,
 ) -> Result<CodeState> {
     let work_tree = git::work_tree_root(folder).unwrap_or_else(|| root.to_owned());
     let skip = |path: &[u8]| is_ours(&work_tree, root, path, snapshot);
     let digests = workspace.digests().clone();
-    let skip_untracked = |path: &[u8], is_folder| is_no_work(&work_tree, root, path, is_folder);
+    let skip_untracked = |path: &[u8], is_folder| {
+        let wanted = is_folder || is_wanted(&work_tree.join(os_word(path.to_vec())));
+        !wanted || is_no_work(&work_tree, root, path, is_folder)
+    };
     let (policy, rules) = (KeepPolicy::of(workspace)?, IgnoreRules::of(root));
     let is_withheld = |path: &[u8]| {
         let Some(path) = named(&work_tree, root, path) else { return false };
@@ -84,7 +88,7 @@ pub(crate) fn code_state_at<'s>(
         skip: &skip,
         skip_untracked: &skip_untracked,
         is_withheld: &is_withheld,
-        limits,
+        limits: git::Limits::default(),
         digests,
     };
     let state = match git::code_state(folder, &options) {

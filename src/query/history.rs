@@ -29,7 +29,10 @@ pub struct RunView {
     /// Code of its own repository that it read and did not write, and that by then differed from its commit; without what did so
     /// already when its code state was read. Sorted.
     pub changed_meanwhile: Vec<ArtifactPath>,
-    /// Tracked files of other repositories that it read and did not write, and that differed from the commits of those. Sorted.
+    /// Code of its own repository that it read, that git neither tracked nor ignored, and that no recorded step wrote. Sorted.
+    pub never_committed: Vec<ArtifactPath>,
+    /// Tracked files of other repositories that it read and did not write, and that differed from the commits of those; and code of
+    /// those as in [`RunView::never_committed`]. Sorted.
     pub changed_elsewhere: Vec<ArtifactPath>,
 }
 
@@ -44,7 +47,8 @@ impl RunView {
     }
 
     /// Returns whether its code differed from what is committed: the tracked files of its own repository as they were when its code
-    /// state was read, or what it read since; and of other repositories, what it read. `None` where nobody knows.
+    /// state was read, or what it read since; the code that it read and that was never added; and of other repositories, what it read.
+    /// `None` where nobody knows.
     pub fn is_dirty(&self) -> Option<bool> {
         let others = self.other_repositories().map(|(repository, _)| self.is_dirty_in(repository));
         // That something differed is known also where not all could be compared.
@@ -57,10 +61,13 @@ impl RunView {
 
     /// Returns whether its code differed from the commit of its own repository; `None` where nobody knows.
     pub fn is_own_dirty(&self) -> Option<bool> {
-        match self.changed_meanwhile.is_empty() {
-            true => self.run.code.is_dirty(),
-            false => Some(true),
-        }
+        if self.read_uncommitted() { Some(true) } else { self.run.code.is_dirty() }
+    }
+
+    /// Returns true where it read code of its own repository that is in no commit, besides the tracked files that differed when its code
+    /// state was read.
+    pub fn read_uncommitted(&self) -> bool {
+        !(self.changed_meanwhile.is_empty() && self.never_committed.is_empty())
     }
 
     /// Returns whether something that it read of another repository differed from the commit of that; `None` where nobody knows.
@@ -79,7 +86,7 @@ impl RunView {
     /// Returns the short SHA of its commit, with `-dirty` where its code differed from that; `None` without a commit. Of other
     /// repositories, it says nothing.
     pub fn code_label(&self) -> Option<String> {
-        let dirty = self.run.code.dirty || !self.changed_meanwhile.is_empty();
+        let dirty = self.run.code.dirty || self.read_uncommitted();
         CodeState { dirty, commit_short: self.run.code.commit_short.clone(), ..CodeState::default() }.label()
     }
 
@@ -182,32 +189,45 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
         remarks: snapshot.remarks(number)?,
         repositories: snapshot.run_repositories(number)?,
         changed_meanwhile: Vec::new(),
+        never_committed: Vec::new(),
         changed_elsewhere: Vec::new(),
     };
-    [view.changed_meanwhile, view.changed_elsewhere] = changed(snapshot, &view)?;
+    [view.changed_meanwhile, view.changed_elsewhere, view.never_committed] = changed(snapshot, &view)?;
     Ok(Some(view))
 }
 
 /// The clocks of files and of runs tell the time of one moment apart by no more than this.
 const CLOCKS_US: i64 = 1_000_000;
 
-/// Lists what a run read and did not write, and that differed from its commit by then: the code of its own repository, without
-/// what differed already when its code state was read; and the tracked files of others.
-fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 2]> {
-    let mut candidates: BTreeSet<ArtifactNo> = snapshot.changed_code(view.number)?.into_iter().collect();
+/// Lists what a run read and did not write, and that its commit did not have so by then: the code of its own repository, without
+/// what differed already when its code state was read; the files of others; and the code of its own that was never added.
+fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]> {
+    let mut candidates: BTreeSet<(ArtifactNo, bool)> =
+        snapshot.changed_code(view.number)?.into_iter().collect();
     let elsewhere = view.other_repositories().flat_map(|(_, code)| &code.changed);
     let elsewhere: Vec<Artifact> = elsewhere.filter_map(ChangedFile::artifact).collect();
-    candidates.extend(snapshot.artifact_nos(&elsewhere)?);
+    candidates.extend(snapshot.artifact_nos(&elsewhere)?.into_iter().map(|number| (number, false)));
     let is_of_run = |_: i64, step: StepNo| {
         let is_of_run = snapshot.run_of(step)? == Some(view.number);
         Ok(if is_of_run { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     let from = view.run.started_at.micros().saturating_sub(CLOCKS_US);
     let until = view.ended_at().map_or(i64::MAX, |at| at.micros().saturating_add(CLOCKS_US));
-    let mut found = [BTreeSet::new(), BTreeSet::new()];
-    for number in candidates {
+    let mut found = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
+    for (number, is_untracked) in candidates {
         let artifact = snapshot.artifact(number)?;
-        let is_elsewhere = view.code_of(&artifact.path).1.is_some();
+        let (code, repository) = view.code_of(&artifact.path);
+        let is_elsewhere = repository.is_some();
+        // What git ignores is not listed, nor is what any step wrote to be committed: that is data.
+        let is_listed = || code.untracked.iter().any(|file| file.path == artifact.path);
+        let any_step = |_: i64, _: StepNo| Ok(ControlFlow::Break(()));
+        if is_untracked
+            && (code.commit.is_none()
+                || !(code.untracked_omitted > 0 || is_listed())
+                || snapshot.writes_until(number, i64::MAX, any_step)?.is_break())
+        {
+            continue;
+        }
         let states = view.outcomes.iter().filter_map(|outcome| outcome.code.as_ref());
         let mut changed = states.chain([&view.run.code]).flat_map(|code| &code.changed);
         if !is_elsewhere && changed.any(|file| file.path == artifact.path) {
@@ -215,7 +235,12 @@ fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 2]
         }
         let is_read = snapshot.reads_between(number, from, until, is_of_run)?.is_break();
         if is_read && !snapshot.writes_until(number, i64::MAX, is_of_run)?.is_break() {
-            found[usize::from(is_elsewhere)].insert(artifact.path);
+            let place = match (is_elsewhere, is_untracked) {
+                (true, _) => 1,
+                (false, true) => 2,
+                (false, false) => 0,
+            };
+            found[place].insert(artifact.path);
         }
     }
     Ok(found.map(|paths| paths.into_iter().collect()))

@@ -191,6 +191,7 @@ fn run() -> Value {
         ("label", or_null(text())),
         ("changed", list(changed)),
         ("changed_meanwhile", list(text())),
+        ("never_committed", list(text())),
         ("untracked", count()),
         ("patch", or_null(digest())),
         ("unreadable", or_null(text())),

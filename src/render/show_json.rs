@@ -358,6 +358,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
                 "digest": file.digest.map(|digest| digest.to_string()),
             })).collect::<Vec<_>>(),
             "changed_meanwhile": head.view.changed_meanwhile.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
+            "never_committed": head.view.never_committed.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
             "untracked": run.code.untracked.len() as u64 + run.code.untracked_omitted,
             "patch": run.code.patch.map(|digest| digest.to_string()),
         },

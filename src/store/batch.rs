@@ -151,8 +151,13 @@ impl<'t> Batch<'t> {
         let (number, fresh) = self.numbers.step_no(step.id, &mut self.pending)?;
         // Whichever statement stays, the files of both are known: see `schema::PATH_CONTENTS`.
         let edges = self.edges(run_no, &step)?;
-        for edge in edges.used.iter().filter(|edge| edge.role == Role::CodeChanged) {
-            self.pending.run_code.add(&[&run_no.to_be_bytes(), &edge.artifact.to_bytes()]);
+        for edge in &edges.used {
+            let is_untracked = match edge.role {
+                Role::CodeChanged => 0,
+                Role::CodeUntracked => 1,
+                _ => continue,
+            };
+            self.pending.run_code.add(&[&run_no.to_be_bytes(), &edge.artifact.to_bytes(), &[is_untracked]]);
         }
         if !fresh && !self.replace_step(number, &step)? {
             return Ok(());

@@ -120,7 +120,7 @@ pending!(
     run_times: Rows<24, Number> => RUN_TIMES,
     run_tags: Rows<24, Record> => RUN_TAGS,
     run_repositories: Rows<24, Record> => RUN_REPOSITORIES,
-    run_code: Rows<16, Nothing> => RUN_CODE,
+    run_code: Rows<17, Nothing> => RUN_CODE,
     run_commits: Named<Number> => RUN_COMMITS,
     run_terms: Named<Number> => RUN_TERMS,
     run_tails: Rows<16, Number> => RUN_TAILS,

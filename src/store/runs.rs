@@ -72,11 +72,12 @@ impl Snapshot {
         })
     }
 
-    /// Returns the code that a run read, and that differed from the commit: what may be, as [`schema::RUN_CODE`] has it.
-    pub fn changed_code(&self, run: RunNo) -> Result<Vec<ArtifactNo>> {
+    /// Returns the code that a run read as no commit has it, and whether git did not track it: what may be, as [`schema::RUN_CODE`]
+    /// has it.
+    pub fn changed_code(&self, run: RunNo) -> Result<Vec<(ArtifactNo, bool)>> {
         let mut found = Vec::new();
         self.run_code.scan_front(&run.to_bytes(), Order::Rising, |place, _| {
-            found.push(ArtifactNo(number_of(&place[8..])));
+            found.push((ArtifactNo(number_of(&place[8..])), place[16] == 1));
             Ok(GO_ON)
         })?;
         Ok(found)

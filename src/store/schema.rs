@@ -13,7 +13,7 @@ use crate::model::{Digest, ReferenceSort};
 use crate::store::damaged;
 
 /// The number of this layout. Another number means: rebuild from the journal.
-pub(crate) const FORMAT: u64 = 17;
+pub(crate) const FORMAT: u64 = 18;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
 /// A key of `N` bytes.
@@ -57,9 +57,9 @@ pub(crate) const RUN_COMMITS: Table<Bytes, Bytes> = TableDefinition::new("run_co
 pub(crate) const RUN_TAGS: Table<Key<24>, Bytes> = TableDefinition::new("run_tags");
 /// run_no | time | digest of the fact -> the fact that a run read files of a repository.
 pub(crate) const RUN_REPOSITORIES: Table<Key<24>, Bytes> = TableDefinition::new("run_repositories");
-/// run_no | path_no | content_no, four bytes each: code that a step of the run read, and that differed from the commit. As in
-/// [`PATH_CONTENTS`], also what a statement says of a step that another one replaced.
-pub(crate) const RUN_CODE: Table<Key<16>, Bytes> = TableDefinition::new("run_code");
+/// run_no | path_no | content_no, four bytes each | 0 or 1: code that a step of the run read, and that differed from the commit, or
+/// that git did not track. As in [`PATH_CONTENTS`], also what a statement says of a step that another one replaced.
+pub(crate) const RUN_CODE: Table<Key<17>, Bytes> = TableDefinition::new("run_code");
 /// run_no | node id of the step -> step_no.
 pub(crate) const RUN_STEPS: Table<Key<24>, Bytes> = TableDefinition::new("run_steps");
 

@@ -105,7 +105,7 @@ tables!(
     run_times: Key<24> => RUN_TIMES,
     run_tags: Key<24> => RUN_TAGS,
     run_repositories: Key<24> => RUN_REPOSITORIES,
-    run_code: Key<16> => RUN_CODE,
+    run_code: Key<17> => RUN_CODE,
     run_commits: Bytes => RUN_COMMITS,
     run_terms: Bytes => RUN_TERMS,
     run_tails: Key<16> => RUN_TAILS,

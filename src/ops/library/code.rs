@@ -50,7 +50,7 @@ impl Code {
         let repository = git::witnesses(code_of.folder);
         let mut witnesses: Vec<_> = repository.into_iter().map(stamped).collect();
         let snapshot = workspace.store().snapshot().ok().flatten();
-        let code = code_state_at(workspace, code_of, git::Limits::default(), &|| snapshot.as_ref())?;
+        let code = code_state_at(workspace, code_of, &|_| true, &|| snapshot.as_ref())?;
         let files = code.changed.iter().chain(&code.untracked).take(FILES_MAX);
         witnesses.extend(files.filter_map(|file| file.path.on_disk(workspace.root())).map(stamped));
         self.read = Some(Read { folder: code_of.folder.to_owned(), code: code.clone(), at, witnesses });

@@ -26,7 +26,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::capture::git;
 use crate::capture::ignored::IgnoreRules;
 use crate::capture::observe::{
     self, Checkpoints, Exit, Gap, GapSort, HandOut, Level, Observation, OnlyRead, Options, Refusal,
@@ -391,7 +390,7 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let root = request.root(workspace);
     let snapshot = OnceCell::new();
     let code_of = code::CodeOf::run_in(root, &request.folder);
-    let code = code::code_state_at(workspace, code_of, git::Limits::default(), &|| {
+    let code = code::code_state_at(workspace, code_of, &|_| true, &|| {
         snapshot.get_or_init(|| workspace.store().snapshot().ok().flatten()).as_ref()
     })?;
     let other_work_tree = code_of.other_work_tree();

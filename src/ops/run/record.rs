@@ -12,7 +12,6 @@ use super::metrics::Point;
 use super::own::GivenOut;
 use super::steps::{self, FileClock, Outcome, Repositories};
 use super::{CommandRequest, Ground, copies, declared, metrics, own};
-use crate::capture::git;
 use crate::capture::observe::{Level, Observation, Reading};
 use crate::disk::open_regular;
 use crate::error::Result;
@@ -110,7 +109,7 @@ impl Recorder<'_> {
             self.recording.add(&Fact::StepDone(step.clone()))?;
         }
         self.record_links(&made.steps, made.links)?;
-        self.record_repositories(&repositories)?;
+        self.record_repositories(&repositories, &made.steps)?;
         self.record_metrics(&measured)?;
         let registered = own::registered(workspace, &own, self.recording.run().id)?;
         Ok(Recorded { counts, stderr_is_output, registered })
@@ -190,20 +189,29 @@ impl Recorder<'_> {
     }
 
     /// Records the code states of the repositories besides the run's own that it read files of, as they are now.
-    fn record_repositories(&mut self, repositories: &Repositories) -> Result<()> {
+    fn record_repositories(&mut self, repositories: &Repositories, steps: &[Step]) -> Result<()> {
         let others = repositories.others();
         if others.is_empty() {
             return Ok(());
         }
         let snapshot = self.workspace.store().snapshot().ok().flatten();
-        // Only what was read of them is known to be of the run.
-        let limits = git::Limits { untracked_max: 0, ..git::Limits::default() };
+        let (root, copy) = (self.ground.root, self.request.copy.as_ref());
+        let stands_for = |place: &Path| copy.map_or_else(|| place.to_owned(), |copy| copy.stands_for(place));
+        // Of what git does not track there, only what was read is known to be of the run.
+        let read = steps.iter().flat_map(|step| &step.used).filter(|edge| edge.role == Role::CodeUntracked);
+        let read: HashSet<PathBuf> = read.filter_map(|edge| edge.artifact.path.on_disk(root)).collect();
+        let is_read = |place: &Path| read.contains(&stands_for(place));
         for (work_tree, commit) in others {
             let code_of = code::CodeOf { root: self.ground.root, folder: &work_tree };
-            let now = code::code_state_at(self.workspace, code_of, limits, &|| snapshot.as_ref())?;
-            let root = match &self.request.copy {
-                Some(copy) if copy.stands_for(&work_tree) != work_tree => {
-                    ArtifactPath::within(self.ground.root, &copy.stands_for(&work_tree)).ok()
+            let mut now = code::code_state_at(self.workspace, code_of, &is_read, &|| snapshot.as_ref())?;
+            let root = match stands_for(&work_tree) {
+                there if there != work_tree => {
+                    for file in now.changed.iter_mut().chain(&mut now.untracked) {
+                        let place = file.path.on_disk(root).map(|place| stands_for(&place));
+                        let named = place.and_then(|place| ArtifactPath::within(root, &place).ok());
+                        file.path = named.unwrap_or_else(|| file.path.clone());
+                    }
+                    ArtifactPath::within(root, &there).ok()
                 }
                 _ => code_of.other_work_tree(),
             };

@@ -102,7 +102,7 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side, commits: &CommitF
         }
     }
     let [a, b] = [(a, code_a), (b, code_b)].map(|(side, code)| {
-        let dirty = code.dirty || !side.head.view.changed_meanwhile.is_empty();
+        let dirty = code.dirty || side.head.view.read_uncommitted();
         CodeState { dirty, ..code.clone() }
     });
     Ok(CodeDiff { a, b, mixed_a, mixed_b, files, commits_compared })

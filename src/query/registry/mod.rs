@@ -72,7 +72,7 @@ fn changed_since(snapshot: &Snapshot, model: &ModelVersion) -> Result<bool> {
         return Ok(false);
     }
     let view = run_view(snapshot, run)?.filter(|view| view.run.code.commit == model.git_sha);
-    Ok(view.is_some_and(|view| !(view.changed_meanwhile.is_empty() && view.changed_elsewhere.is_empty())))
+    Ok(view.is_some_and(|view| view.read_uncommitted() || !view.changed_elsewhere.is_empty()))
 }
 
 impl ModelView {

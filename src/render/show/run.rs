@@ -127,6 +127,10 @@ fn code_lines(view: &RunView, hold: Option<Hold>, text: &mut String) {
         let _ = writeln!(text, "  {:<8} {path}, while it went on", ChangeKind::Modified.as_str());
     }
     more(text, view.changed_meanwhile.len(), 20, "files that changed while it went on");
+    for path in view.never_committed.iter().take(20) {
+        let _ = writeln!(text, "  {:<8} {path}, and read", ChangeKind::Untracked.as_str());
+    }
+    more(text, view.never_committed.len(), 20, "untracked files of code that it read");
     if !code.untracked.is_empty() {
         let files = code.untracked.len() as u64 + code.untracked_omitted;
         let _ = writeln!(text, "  code     {}", counted(files, "untracked file", "untracked files"));
@@ -288,7 +292,8 @@ pub(crate) fn status(head: &RunHead) -> &'static str {
 /// which these differed if there is any.
 pub(crate) fn code_words(head: &RunHead) -> Option<String> {
     let view = &head.view;
-    let changed = (view.run.code.changed.len() + view.changed_meanwhile.len()) as u64;
+    let read = view.changed_meanwhile.len() + view.never_committed.len();
+    let changed = (view.run.code.changed.len() + read) as u64;
     let own = view.code_label().map(|label| match view.is_own_dirty() {
         Some(true) => format!("{label} ({})", counted(changed, "file", "files")),
         Some(false) => label,
