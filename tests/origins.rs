@@ -720,7 +720,7 @@ fn a_log_that_is_written_on_from_run_to_run_makes_no_model_descend_from_another(
 #[test]
 fn what_a_training_wrote_on_is_said_to_carry_what_went_into_it_before() {
     // Who goes on from a checkpoint has the same look as who adds a line to a table of results.
-    let train = "s=; if [ -e state ]; then read s < state; fi; read d < \"$1\"; echo \"$s $d\" > state; echo \"$s $d\" > \"$2\"\n";
+    let train = "s=; if [ -e state ]; then read s < state; fi; read d < \"$1\"; echo \"$s $d\" > state; echo \"net $s $d\" > \"$2\"\n";
     let scratch = Scratch::new(&[("train.sh", train), ("d1", "one\n"), ("d2", "two\n")]);
     if !scratch.has_net() {
         return;
@@ -821,6 +821,35 @@ fn of_the_files_on_the_way_the_sources_come_first() {
     scratch.shell("\"$LINEAGE\" run -- sh b.sh");
     let shown = scratch.text(&["show", "m", "--files"]);
     assert_eq!(shown.lines().collect::<Vec<_>>(), ["z", "b.sh", "a"], "{shown}");
+}
+
+#[test]
+fn what_was_saved_again_as_it_was_or_came_from_nowhere_or_has_two_names_is_no_less_sure() {
+    let scratch = Scratch::new(&[("a", LINE), ("b", "b\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch
+        .shell("\"$LINEAGE\" run -- sh -c 'read d < a; echo \"cache $d\" > cache; echo \"net $d\" > last'");
+    let again = "read c < cache; echo \"$c\" > cache; echo \"again $c\" > same";
+    let cleaned = "read d < b; echo \"clean $d\" > b; echo \"net $d\" > net";
+    let two_names = "read s < last; echo \"$s, on\" > second; echo \"$s, on\" > last; echo seen > log";
+    for (command, model, source) in [(again, "same", "a"), (cleaned, "net", "b"), (two_names, "second", "a")]
+    {
+        scratch.shell(&format!("\"$LINEAGE\" run --name {model} -- sh -c '{command}'"));
+        assert_eq!(scratch.sources(model), [source]);
+        let shown = scratch.json(&["show", model, "--json"]);
+        assert_eq!(
+            (&shown["totals"]["carried"], shown["folded"].is_null()),
+            (&serde_json::json!(0), true),
+            "{shown}"
+        );
+        scratch.shell(&format!("\"$LINEAGE\" register {model} 1.0.0 --artifact model={model}"));
+        let question = format!("name = {model} and trained_on(\"{source}\", observed)");
+        let found = scratch.json(&["models", "-w", &question, "--json"]);
+        assert_eq!(found["models"].as_array().unwrap().len(), 1, "{question}: {found}");
+    }
+    assert!(scratch.text(&["show", "log"]).contains("last  carried"));
 }
 
 #[test]

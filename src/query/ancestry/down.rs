@@ -155,9 +155,8 @@ struct Met {
 type Wanted = (StepNo, i64, Option<ArtifactNo>);
 
 impl Met {
-    fn new(edges: Edges, depth: u32) -> Self {
+    fn new(edges: Edges, written_on: WrittenOn, depth: u32) -> Self {
         let written = vec![false; edges.generated.len()];
-        let written_on = WrittenOn::of(&edges);
         Met { edges, written_on, bound: i64::MAX, bound_of_all: i64::MAX, depth, reads: Vec::new(), written }
     }
 
@@ -168,18 +167,23 @@ impl Met {
         let before = self.led_since(weakest);
         self.bound = self.bound.min(wanted[0].1);
         if !self.edges.act.is_one_to_one() {
-            // By path: since when what was read there leads to what was written there.
-            let mut since: HashMap<u32, i64> = HashMap::new();
+            // By path and by content: since when what was read leads to what was written there, or has those bytes.
+            let (mut there, mut equal) = (HashMap::<u32, i64>::new(), HashMap::<u32, i64>::new());
             for (_, at, artifact) in wanted.iter().rev() {
                 let state = artifact.filter(|artifact| self.written_on.is_state(*artifact, *at));
                 match state {
-                    Some(artifact) => _ = since.insert(artifact.path(), *at),
+                    Some(artifact) => {
+                        there.insert(artifact.path(), *at);
+                        let contents = self.written_on.contents(artifact, *at).iter();
+                        equal.extend(contents.map(|content| (*content, *at)));
+                    }
                     None => self.bound_of_all = self.bound_of_all.min(*at),
                 }
             }
             let after = self.led_since(weakest);
             for (place, edge) in self.edges.generated.iter().enumerate() {
-                let is_on = since.get(&edge.artifact.path()).is_some_and(|since| *since <= edge.at);
+                let since = [there.get(&edge.artifact.path()), equal.get(&edge.artifact.content_no())];
+                let is_on = since.into_iter().flatten().any(|since| *since <= edge.at);
                 let is_news = !self.written[place] && before.is_none_or(|before| edge.at < before);
                 self.written[place] |= is_on;
                 if is_news
@@ -238,11 +242,11 @@ impl Met {
             return true;
         }
         // What was written on is all that such a read leads to.
-        let path = read.artifact.path();
+        let leads_to = |edge: &Edge| self.written_on.leads_to(read.artifact, read.at, edge.artifact);
         let mut led_to = self.edges.generated.iter().enumerate();
         weakest < Evidence::Carried
             && self.written_on.is_state(read.artifact, read.at)
-            && led_to.all(|(at, edge)| edge.artifact.path() != path || edge.at < read.at || self.written[at])
+            && led_to.all(|(at, edge)| edge.at < read.at || self.written[at] || !leads_to(edge))
     }
 }
 
@@ -326,7 +330,9 @@ impl<'a> Down<'a> {
         fresh.dedup();
         self.met.reserve(fresh.len());
         for (step, edges) in fresh.iter().zip(self.snapshot.edges_of(&fresh)?) {
-            self.met.insert(*step, Met::new(edges.ok_or_else(|| lost(*step))?, depth));
+            let edges = edges.ok_or_else(|| lost(*step))?;
+            let written_on = WrittenOn::of(self.snapshot, *step, &edges)?;
+            self.met.insert(*step, Met::new(edges, written_on, depth));
         }
         if self.weakest < Evidence::WEAKEST {
             next = self.known(next);

@@ -116,6 +116,7 @@ struct Met {
     depth: u32,
     /// The origin of each read, in their order, as far as it is on the way.
     origins: Vec<Option<Origin>>,
+    written_on: WrittenOn,
     /// Which of the reads went into what is on the way, if they are: not those of what the step wrote on, until that is wanted.
     went_in: Vec<bool>,
     /// Of a step whose files go back to one other each: which of its writes are on the way.
@@ -123,11 +124,11 @@ struct Met {
 }
 
 impl Met {
-    fn new(edges: Edges, depth: u32) -> Self {
+    fn new(edges: Edges, written_on: WrittenOn, depth: u32) -> Self {
         let written = if edges.act.is_one_to_one() { vec![false; edges.generated.len()] } else { Vec::new() };
-        let written_on = WrittenOn::of(&edges);
         let went_in = edges.used.iter().map(|edge| !written_on.is_state(edge.artifact, edge.at)).collect();
-        Met { origins: vec![None; edges.used.len()], went_in, written, edges, bound: i64::MIN, depth }
+        let origins = vec![None; edges.used.len()];
+        Met { edges, written_on, bound: i64::MIN, depth, origins, went_in, written }
     }
 
     /// Meets what is wanted, of one step; calls `read` with what was read for that, is known as surely as `weakest`, and is not
@@ -146,13 +147,17 @@ impl Met {
                 unmet.for_each(|(at, edge)| read(at, *edge));
             }
             if self.went_in.contains(&false) {
-                // By path: until when what was read there is wanted for what was written there.
-                let mut until: HashMap<u32, i64> = HashMap::new();
+                // By path and by content: until when what was read is wanted for what was written there, or has those bytes.
+                let (mut there, mut equal) = (HashMap::<u32, i64>::new(), HashMap::<u32, i64>::new());
                 for (_, at, artifact) in wanted.iter().rev() {
-                    until.extend(artifact.map(|artifact| (artifact.path(), *at)));
+                    there.extend(artifact.map(|artifact| (artifact.path(), *at)));
+                    equal.extend(artifact.map(|artifact| (artifact.content_no(), *at)));
                 }
                 for (at, edge) in self.edges.used.iter().enumerate() {
-                    let is_it = until.get(&edge.artifact.path()).is_some_and(|until| edge.at <= *until);
+                    let contents = self.written_on.contents(edge.artifact, edge.at).iter();
+                    let mut until = contents.filter_map(|content| equal.get(content));
+                    let is_it = there.get(&edge.artifact.path()).is_some_and(|until| edge.at <= *until)
+                        || until.any(|until| edge.at <= *until);
                     if !is_it || !is_known(edge) || std::mem::replace(&mut self.went_in[at], true) {
                         continue;
                     }
@@ -291,7 +296,9 @@ impl<'a> Up<'a> {
             next.iter().map(|(step, ..)| *step).filter(|step| !self.met.contains_key(step)).collect();
         fresh.dedup();
         for (step, edges) in fresh.iter().zip(self.snapshot.edges_of(&fresh)?) {
-            self.met.insert(*step, Met::new(edges.ok_or_else(|| lost(*step))?, depth));
+            let edges = edges.ok_or_else(|| lost(*step))?;
+            let written_on = WrittenOn::of(self.snapshot, *step, &edges)?;
+            self.met.insert(*step, Met::new(edges, written_on, depth));
         }
         if self.weakest < Evidence::WEAKEST {
             next = self.known(next);

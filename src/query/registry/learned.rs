@@ -367,8 +367,8 @@ fn inputs_known(
     mut frontier: Vec<Wanted>,
     weakest: Evidence,
 ) -> Result<(BTreeSet<Artifact>, BTreeSet<Evidence>)> {
-    // By step, and of what was wanted for itself alone by the path of that.
-    let mut bounds: BTreeMap<(StepNo, Option<u32>), i64> = BTreeMap::new();
+    // By step, and of what was wanted for itself alone by that.
+    let mut bounds: BTreeMap<(StepNo, Option<ArtifactNo>), i64> = BTreeMap::new();
     let mut renamed: HashSet<WriteKey> = HashSet::new();
     let (mut along, mut pairs) = (Along::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
@@ -395,17 +395,18 @@ fn inputs_known(
                 if written.is_some_and(|written| written > weakest) {
                     continue;
                 }
-                let written_on = WrittenOn::of(&edges);
+                let written_on = WrittenOn::of(snapshot, step, &edges)?;
                 let is_state = |edge: &Edge| written_on.is_state(edge.artifact, edge.at);
-                let path = wanted.filter(|_| edges.used.iter().any(is_state)).map(ArtifactNo::path);
+                let file = wanted.filter(|_| edges.used.iter().any(is_state));
                 // A step met again under a wider bound may have read more by then.
-                if bounds.get(&(step, path)).is_some_and(|known| *known >= bound) {
+                if bounds.get(&(step, file)).is_some_and(|known| *known >= bound) {
                     continue;
                 }
-                bounds.insert((step, path), bound);
+                bounds.insert((step, file), bound);
                 let mut reads = Vec::new();
                 for mut edge in edges.used.into_iter().filter(|edge| edge.at <= bound) {
-                    if is_state(&edge) && path != Some(edge.artifact.path()) {
+                    let leads_to = |file| written_on.leads_to(edge.artifact, edge.at, file);
+                    if is_state(&edge) && !file.is_some_and(leads_to) {
                         edge.evidence = Evidence::Carried;
                     }
                     reads.push(edge);

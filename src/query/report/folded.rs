@@ -6,6 +6,8 @@ use super::{on_the_way, without_repeated};
 use crate::error::Result;
 use crate::model::{ArtifactPath, Evidence, Role};
 use crate::query::ancestry::{Direction, Trace, TraceStep};
+use crate::query::carried::WrittenOn;
+use crate::query::origin::lost;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 /// What a walk leaves out that does not go on from what a step wrote on into its other files.
@@ -51,13 +53,14 @@ pub fn folded(snapshot: &Snapshot, whole: &Trace, sure: &Trace) -> Result<Option
     }
     let mut through: BTreeSet<ArtifactPath> = BTreeSet::new();
     for step in whole.steps.iter().filter(|step| sure_steps.contains(&step.step) && may_carry(step)) {
-        let written: HashSet<u32> = step.generated.iter().map(|edge| edge.artifact.path()).collect();
+        let edges = snapshot.edges(step.step)?.ok_or_else(|| lost(step.step))?;
+        let written_on = WrittenOn::of(snapshot, step.step, &edges)?;
         for edge in &step.used {
-            let leads_on = match whole.direction {
-                Direction::Up => edge.evidence == Evidence::Carried && !edge.is_source(),
-                Direction::Down => written.contains(&edge.artifact.path()),
+            let may_lead_on = match whole.direction {
+                Direction::Up => edge.evidence == Evidence::Carried,
+                Direction::Down => written_on.is_state(edge.artifact, edge.at),
             };
-            if leads_on && edge.role != Role::Environment {
+            if may_lead_on && edge.role != Role::Environment {
                 through.insert(snapshot.artifact_path(edge.artifact)?);
             }
         }

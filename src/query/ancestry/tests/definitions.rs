@@ -35,6 +35,11 @@ impl From {
             From::Alike(_) | From::Gap(_) | From::Source => None,
         }
     }
+
+    /// Says whether a step is recorded to have made the bytes.
+    fn is_made(&self) -> bool {
+        self.write().is_some()
+    }
 }
 
 type Edge = (Artifact, i64, Evidence, Role, Option<From>);
@@ -154,11 +159,27 @@ impl World {
         writes.into_iter().filter(|write| Some(write.2) != reader).collect()
     }
 
-    /// Says whether a step wrote on in a file that it first read there at some moment.
+    /// The versions that a step wrote in place of one that it first read there at some moment.
+    fn versions(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> Vec<&Artifact> {
+        let is_it = |e: &&Generated| e.artifact.path == artifact.path && e.at.micros() >= read_at;
+        self.steps[&step].generated.iter().filter(is_it).map(|e| &e.artifact).collect()
+    }
+
+    /// Says whether a step wrote other bytes on in a version that it first read there at some moment, and that somebody had made.
     fn is_state(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> bool {
-        let step = &self.steps[&step];
-        let is_it = |e: &Generated| e.artifact.path == artifact.path && e.at.micros() >= read_at;
-        !step.act.is_one_to_one() && step.generated.iter().any(is_it)
+        let is_made = || self.origin(artifact, read_at, Some(step)).is_made();
+        let is_other = |version: &&Artifact| **version != *artifact;
+        !self.steps[&step].act.is_one_to_one()
+            && self.versions(step, artifact, read_at).iter().any(is_other)
+            && is_made()
+    }
+
+    /// Says whether what a step wrote lies in the place of what it wrote on, or has the bytes of that, before or since.
+    fn is_as_sure(&self, step: NodeId, artifact: &Artifact, read_at: i64, written: &Artifact) -> bool {
+        let mut versions = self.versions(step, artifact, read_at);
+        versions.push(artifact);
+        let is_equal = |version: &&Artifact| version.digest == written.digest && written.size_bytes >= 64;
+        written.path == artifact.path || versions.iter().any(is_equal)
     }
 
     /// The places of the writes of a step that are on the way up by one of its writes, of the reads that may have gone into them, and
@@ -180,8 +201,9 @@ impl World {
         let reads: BTreeSet<usize> = reads.collect();
         let went_in = |at: &usize| {
             let read = &step.used[*at];
-            let is_wanted = written.as_ref().is_some_and(|written| written.path == read.artifact.path);
-            is_wanted || !self.is_state(*id, &read.artifact, read.at.micros())
+            let (from, at) = (&read.artifact, read.at.micros());
+            let is_wanted = |written: &Artifact| self.is_as_sure(*id, from, at, written);
+            !self.is_state(*id, from, at) || written.as_ref().is_some_and(is_wanted)
         };
         let went_in = reads.iter().copied().filter(went_in).collect();
         [writes, reads, went_in]
@@ -203,9 +225,9 @@ impl World {
     }
 
     fn down_to(&self, way: &Way, weakest: Evidence) -> BTreeSet<usize> {
-        let (step, bound, read) = way;
+        let (id, bound, read) = way;
         let keeps_up = self.keeps_up(way) && weakest < Evidence::Carried;
-        let step = &self.steps[step];
+        let step = &self.steps[id];
         let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && read.is_some());
         let leads_to = |at: &usize| {
             let is_read = |edge: &Used| Some(&edge.artifact) == read.as_ref() && edge.at.micros() == *bound;
@@ -214,7 +236,10 @@ impl World {
             let written = &step.generated[*at];
             written.evidence <= weakest
                 && written.at.micros() >= *bound
-                && (!keeps_up || read.as_ref().is_some_and(|read| read.path == written.artifact.path))
+                && (!keeps_up
+                    || read
+                        .as_ref()
+                        .is_some_and(|read| self.is_as_sure(*id, read, *bound, &written.artifact)))
                 && (!is_paired || for_all || from(*at))
         };
         (0..count).filter(leads_to).collect()
