@@ -118,9 +118,12 @@ fn metrics_that_others_wrote_after_the_recorder_had_died_are_not_the_runs() {
 #[test]
 fn what_is_written_down_of_a_run_at_work_is_for_its_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let Some(mut waiting) = Waiting::new("cat d > o", "true") else { return };
+    let script = "cat d > o; env true --password Hunter2secret";
+    let Some(mut waiting) = Waiting::new(script, "true") else { return };
     let file = waiting.left().unwrap();
-    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let bytes = fs::read(&file).unwrap();
+    assert!(contains(&bytes, b"--password") && !contains(&bytes, b"Hunter2secret"));
     waiting.finish();
 }
 

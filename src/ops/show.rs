@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::capture::git::hold_on;
 use crate::disk::read_regular;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::filings::{SegmentView, find_segment};
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Role, StepStatus, Timestamp,
@@ -240,9 +240,10 @@ pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowReq
     match locate(workspace, snapshot, folder, &request.word) {
         Ok(Target::File(target)) => showing.file_or_linked(target),
         Ok(target) => showing.shown(target),
-        Err(error) => match showing.at_work(folder)? {
-            Some(report) => Ok(Shown::AtWork(Box::new(report))),
-            None => Err(error),
+        Err(error) if !matches!(error.kind(), Kind::No | Kind::Request | Kind::NotFound) => Err(error),
+        Err(error) => match showing.at_work(folder) {
+            Ok(Some(report)) => Ok(Shown::AtWork(Box::new(report))),
+            _ => Err(error),
         },
     }
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangedFile, CodeState, DECLARED_STEP, Evidence, Metric, NodeId,
-    Remark, Remarks, Removed, Run, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp,
+    Remark, Remarks, Removed, Role, Run, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp,
     replace_parameters,
 };
 use crate::query::report::RunHead;
@@ -202,11 +202,13 @@ const CLOCKS_US: i64 = 1_000_000;
 /// Lists what a run read and did not write, and that its commit did not have so by then: the code of its own repository, without
 /// what differed already when its code state was read; the files of others; and the code of its own that was never added.
 fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]> {
-    let mut candidates: BTreeSet<(ArtifactNo, bool)> =
-        snapshot.changed_code(view.number)?.into_iter().collect();
+    let code_read = snapshot.changed_code(view.number)?.into_iter().map(|(number, is_untracked)| {
+        (number, Some(if is_untracked { Role::CodeUntracked } else { Role::CodeChanged }))
+    });
+    let mut candidates: BTreeSet<(ArtifactNo, Option<Role>)> = code_read.collect();
     let elsewhere = view.other_repositories().flat_map(|(_, code)| &code.changed);
     let elsewhere: Vec<Artifact> = elsewhere.filter_map(ChangedFile::artifact).collect();
-    candidates.extend(snapshot.artifact_nos(&elsewhere)?.into_iter().map(|number| (number, false)));
+    candidates.extend(snapshot.artifact_nos(&elsewhere)?.into_iter().map(|number| (number, None)));
     let is_of_run = |_: i64, step: StepNo| {
         let is_of_run = snapshot.run_of(step)? == Some(view.number);
         Ok(if is_of_run { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -214,7 +216,8 @@ fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]
     let from = view.run.started_at.micros().saturating_sub(CLOCKS_US);
     let until = view.ended_at().map_or(i64::MAX, |at| at.micros().saturating_add(CLOCKS_US));
     let mut found = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
-    for (number, is_untracked) in candidates {
+    for (number, role) in candidates {
+        let is_untracked = role == Some(Role::CodeUntracked);
         let artifact = snapshot.artifact(number)?;
         let (code, repository) = view.code_of(&artifact.path);
         let is_elsewhere = repository.is_some();
@@ -233,7 +236,19 @@ fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]
         if !is_elsewhere && changed.any(|file| file.path == artifact.path) {
             continue;
         }
-        let is_read = snapshot.reads_between(number, from, until, is_of_run)?.is_break();
+        // What a statement says that another one replaced does not count: not every store has it.
+        let is_read_so = |at: i64, step: StepNo| {
+            let is_so = is_of_run(at, step)?.is_break()
+                && match role {
+                    Some(role) => {
+                        let used = snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
+                        used.iter().any(|edge| edge.artifact == number && edge.role == role)
+                    }
+                    None => true,
+                };
+            Ok(if is_so { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        let is_read = snapshot.reads_between(number, from, until, is_read_so)?.is_break();
         if is_read && !snapshot.writes_until(number, i64::MAX, is_of_run)?.is_break() {
             let place = match (is_elsewhere, is_untracked) {
                 (true, _) => 1,

@@ -39,7 +39,7 @@ impl NewestFile {
 /// A file of a pipeline's run is **superseded** when a step of a later run wrote its output to another path and stands in for the one
 /// that made it: one of the same name, about the same subject and with the same parameters (whatever the version of the tool), or
 /// that made the same from the same bytes, whatever their name. Where a later run was given the same inputs and came to its end well,
-/// it stands in for the earlier one also in what is not among these any more. The older run's folder then is
+/// it stands in for the earlier one as a whole, also in what is not among these any more, unless it was taken up again. The older run's folder then is
 /// history. A file of metrics is superseded when all outputs of its run that it speaks of are; and a source when only such steps read
 /// it. A pipeline names a folder for
 /// each of its runs; where a command or a program writes to, its user chose, and a second output is none the less wanted
@@ -272,8 +272,9 @@ fn given_to(snapshot: &Snapshot, number: RunNo) -> Result<Option<Given>> {
         found.map(|(_, value)| value.clone()).collect::<Vec<String>>()
     };
     let inputs = values("input");
+    // One that was taken up again may have been given other inputs then, or a limit.
     let has_succeeded =
-        snapshot.outcomes(number)?.last().is_some_and(|last| last.status == RunStatus::Succeeded);
+        matches!(&snapshot.outcomes(number)?[..], [once] if once.status == RunStatus::Succeeded);
     let is_whole = has_succeeded && !inputs.is_empty() && values("limit").is_empty();
     Ok(Some(Given { inputs, is_whole }))
 }

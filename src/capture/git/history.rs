@@ -218,6 +218,12 @@ pub fn hold_on(root: &Path, sha: &str) -> Result<Option<Hold>> {
     let failed = |cause: &dyn std::fmt::Display| cannot(&repo, "its references", cause.to_string());
     let references = repo.references().map_err(|cause| failed(&cause))?;
     let mut tips: Vec<ObjectId> = repo.head_id().ok().map(|id| id.detach()).into_iter().collect();
+    // Git keeps what any of the linked work trees is at.
+    let linked = repo.worktrees().unwrap_or_default().into_iter();
+    let linked = linked.filter_map(|linked| linked.into_repo_with_possibly_inaccessible_worktree().ok());
+    tips.extend(
+        linked.chain(repo.main_repo().ok()).filter_map(|linked| Some(linked.head_id().ok()?.detach())),
+    );
     for reference in references.all().map_err(|cause| failed(&cause))?.flatten() {
         let mut reference = reference;
         // What a tag names may be no commit.

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::body::Who;
-use super::checkpoint::{Noted, choice, record};
+use super::checkpoint::{Noted, Record, choice, record};
 use super::ledger::{Touch, What};
 use super::relay::Held;
 use super::{Channel, Map};
+use crate::capture::secrets;
+use crate::model::recorded_word;
 
 /// What a process was told to run.
 #[derive(Debug, Clone)]
@@ -18,7 +20,33 @@ pub(super) struct Program {
     pub(super) folder: PathBuf,
 }
 
-record!(Program { exe, arguments, arguments_were_cut, folder });
+impl Record for Program {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.exe.put(out);
+        // What is written down lies on the disk as long as the run goes on, and in copies of it.
+        without_secrets(&self.arguments).put(out);
+        self.arguments_were_cut.put(out);
+        self.folder.put(out);
+    }
+
+    fn take(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Program {
+            exe: Record::take(bytes)?,
+            arguments: Record::take(bytes)?,
+            arguments_were_cut: Record::take(bytes)?,
+            folder: Record::take(bytes)?,
+        })
+    }
+}
+
+/// Masks credentials among arguments as a record does.
+fn without_secrets(arguments: &[OsString]) -> Vec<OsString> {
+    let words: Vec<String> = arguments.iter().map(recorded_word).collect();
+    let masked = secrets::masked(&words);
+    let each = arguments.iter().zip(words.iter().zip(masked));
+    each.map(|(argument, (word, masked))| if *word == masked { argument.clone() } else { masked.into() })
+        .collect()
+}
 
 /// An end of a pipe that is none of the standard streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

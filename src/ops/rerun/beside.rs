@@ -44,7 +44,10 @@ pub(super) fn link(
     });
     let others: Vec<CopiedTree> = others.collect();
     for above in others.iter().filter_map(|other| other.copy.parent()) {
-        fs::create_dir_all(above)?;
+        // What lies in another copy has its folders when that is there.
+        if !others.iter().any(|other| above.starts_with(&other.copy)) {
+            fs::create_dir_all(above)?;
+        }
     }
     for name in beside {
         let there = folder.join(&name);

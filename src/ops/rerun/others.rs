@@ -1,5 +1,6 @@
 //! Repositories outside of the workspace that a run read files of: each at its commit of then, beside the copy of the workspace.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -7,7 +8,8 @@ use rayon::prelude::*;
 use super::Original;
 use super::copy::{not_in_patch, repository_at};
 use super::needs::{Needs, lies_at};
-use crate::model::{Artifact, CodeState, RunRepository, Step, repeated_word};
+use crate::error::Error;
+use crate::model::{Artifact, CodeState, RunRepository, Step, command_line, recorded_word, repeated_word};
 use crate::ops::Workspace;
 use crate::ops::run::CopiedTree;
 
@@ -54,7 +56,9 @@ pub(super) fn check_out(
             ));
             continue;
         }
-        match repository_at(workspace, original, (there, code), &tree.copy) {
+        let above = tree.copy.parent().map_or(Ok(()), fs::create_dir_all);
+        let above = above.map_err(|cause| Error::store("its folder cannot be made").because(cause));
+        match above.and_then(|()| repository_at(workspace, original, (there, code), &tree.copy)) {
             Ok(()) => {
                 let label = code.label().unwrap_or_default();
                 notes.push(format!(
@@ -77,7 +81,8 @@ pub(super) fn to_check_out(workspace: &Workspace, original: &Original, file: &Ar
     let (there, code) = outside(original, workspace.root())
         .filter(of_file)
         .max_by_key(|(there, _)| there.as_os_str().len())?;
-    Some(format!("git -C {} checkout {}", repeated_word(&there), code.commit_short.as_deref()?))
+    let words = ["git", "-C", &recorded_word(&there), "checkout", code.commit_short.as_deref()?];
+    Some(repeated_word(command_line(&words.map(str::to_owned))))
 }
 
 /// Says which files of the repositories themselves a command read that was to read those of their copies, with other bytes than then.

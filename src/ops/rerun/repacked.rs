@@ -20,13 +20,13 @@ pub(super) fn among(
 ) -> BTreeSet<ArtifactPath> {
     let held_then = |artifact: &Artifact| {
         let kept = workspace.contents().read(&artifact.digest).ok().flatten();
-        kept.or_else(|| read_as(&artifact.path.on_disk(workspace.root())?, &artifact.digest))
+        kept.or_else(|| read_as(&artifact.path.on_disk(workspace.root())?, artifact))
     };
     let held_now = |artifact: &Artifact| {
         let bytes = artifact.path.as_bytes();
         let name = bytes.strip_prefix(front.as_bytes()).and_then(|name| name.strip_prefix(b"/"));
         let name = ArtifactPath::from_bytes(name.unwrap_or(bytes).to_vec()).ok()?;
-        read_as(&name.on_disk(copy)?, &artifact.digest)
+        read_as(&name.on_disk(copy)?, artifact)
     };
     let repacked = differs.iter().filter(|pair| {
         let is_gzip = pair.iter().all(|artifact| artifact.path.file_name().ends_with(b".gz"));
@@ -37,7 +37,10 @@ pub(super) fn among(
     repacked.map(|[then, _]| then.path.clone()).collect()
 }
 
-fn read_as(place: &Path, digest: &Digest) -> Option<Vec<u8>> {
+/// Reads a file that has the bytes of an artifact; one of another size is not read.
+fn read_as(place: &Path, artifact: &Artifact) -> Option<Vec<u8>> {
+    let digest = &artifact.digest;
+    place.metadata().ok().filter(|found| found.len() == artifact.size_bytes)?;
     read_regular(place).ok().filter(|bytes| Digest::of(bytes) == *digest)
 }
 

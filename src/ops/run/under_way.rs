@@ -25,7 +25,7 @@ use crate::disk::{Disk, DiskFile, LockFile, Locked};
 use crate::model::{Digest, NodeId, Run};
 use crate::ops::host::host;
 use crate::ops::keep::Settled;
-use crate::ops::run::{CommandRequest, FileClock, Ground, WorkspaceCopy, environment};
+use crate::ops::run::{CommandRequest, CopiedTree, FileClock, Ground, WorkspaceCopy, environment};
 use crate::ops::{Clock, Workspace};
 
 /// The form of the file. It is raised when what stands in it, or in a checkpoint, changes its meaning.
@@ -81,6 +81,9 @@ pub struct Asked {
     home: Option<Vec<u8>>,
     with_arguments: bool,
     copy: Option<(Vec<u8>, String)>,
+    /// Work trees of other repositories, and their copies.
+    #[serde(default)]
+    copied: Vec<(Vec<u8>, Vec<u8>)>,
     streams: Vec<Vec<u8>>,
 }
 
@@ -142,6 +145,12 @@ impl Beginning {
                 home: ground.home.as_deref().map(bytes),
                 with_arguments: request.with_arguments,
                 copy: request.copy.as_ref().map(|copy| (bytes(&copy.root), copy.name.clone())),
+                copied: request
+                    .copy
+                    .iter()
+                    .flat_map(|copy| &copy.others)
+                    .map(|tree| (bytes(&tree.there), bytes(&tree.copy)))
+                    .collect(),
                 streams: ground.streams.iter().map(|path| bytes(path)).collect(),
             },
         }
@@ -181,7 +190,12 @@ impl Asked {
             copy: self.copy.as_ref().map(|(root, name)| WorkspaceCopy {
                 root: path_of(root.clone()),
                 name: name.clone(),
-                others: Vec::new(),
+                others: self
+                    .copied
+                    .iter()
+                    .cloned()
+                    .map(|(there, copy)| CopiedTree { there: path_of(there), copy: path_of(copy) })
+                    .collect(),
             }),
             host: run.host.clone(),
         }
@@ -578,6 +592,7 @@ mod tests {
                 home: None,
                 with_arguments: true,
                 copy: None,
+                copied: Vec::new(),
                 streams: Vec::new(),
             },
         };

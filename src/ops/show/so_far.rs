@@ -41,6 +41,7 @@ impl Showing<'_> {
     /// Finds what commands at work have made a file of so far, or made of it.
     pub(super) fn so_far_of_file(&self, path: &ArtifactPath, direction: Direction) -> Result<Vec<SoFar>> {
         let mut found = so_far(self.workspace, self.snapshot)?;
+        found.retain(|so_far| so_far.run.has(path));
         for so_far in &mut found {
             so_far.run = match direction {
                 Direction::Up => so_far.run.way_to(path),

@@ -39,31 +39,49 @@ pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Re
     Ok(run)
 }
 
+/// When steps did something with the file at a path: the moment, and the step.
+type Times<'a> = HashMap<&'a ArtifactPath, Vec<(Timestamp, usize)>>;
+
+fn times<'a>(steps: &'a [TraceRunStep], files: impl Fn(&'a TraceRunStep) -> &'a [TraceFile]) -> Times<'a> {
+    let mut times = Times::new();
+    for (at, step) in steps.iter().enumerate() {
+        for file in files(step) {
+            times.entry(&file.artifact.path).or_default().push((file.at, at));
+        }
+    }
+    times.values_mut().for_each(|times| times.sort());
+    times
+}
+
 impl TraceRun {
+    /// Returns true where one of the steps has read or written a file.
+    pub fn has(&self, path: &ArtifactPath) -> bool {
+        let files = self.steps.iter().flat_map(|step| step.used.iter().chain(&step.generated));
+        files.into_iter().any(|file| file.artifact.path == *path)
+    }
+
     /// Returns what of the run went into what lies at `path` now, or into what was read there last: each step with what it had read
     /// when it wrote what is on the way.
     pub fn way_to(&self, path: &ArtifactPath) -> TraceRun {
+        let writes = times(&self.steps, |step| &step.generated);
         let mut moments: BTreeMap<usize, Timestamp> = BTreeMap::new();
         let (mut asked, mut left) = (HashSet::new(), vec![(path, None)]);
         while let Some((path, until)) = left.pop() {
-            let writes = || {
-                let files = self
-                    .steps
-                    .iter()
-                    .enumerate()
-                    .flat_map(|(at, step)| step.generated.iter().map(move |file| (at, file)));
-                files.filter(|(_, file)| {
-                    file.artifact.path == *path && until.is_none_or(|until| file.at <= until)
-                })
-            };
-            let Some(last) = writes().map(|(_, file)| file.at).max() else { continue };
-            if !asked.insert((path, last)) {
+            let Some(writes) = writes.get(path) else { continue };
+            let count = until.map_or(writes.len(), |until| writes.partition_point(|(at, _)| *at <= until));
+            let Some((last, _)) = writes[..count].last() else { continue };
+            if !asked.insert((path, *last)) {
                 continue;
             }
-            for (step, _) in writes().filter(|(_, file)| file.at == last) {
-                let moment = moments.entry(step).or_insert(last);
-                *moment = last.max(*moment);
-                let read = self.steps[step].used.iter().filter(|file| file.at <= last);
+            for (_, step) in writes[..count].iter().rev().take_while(|(at, _)| at == last) {
+                let before = moments.get(step).copied();
+                if before.is_some_and(|before| before >= *last) {
+                    continue;
+                }
+                moments.insert(*step, *last);
+                // What it had read by an earlier moment is on the way already.
+                let read =
+                    self.steps[*step].used.iter().filter(|file| file.at <= *last && Some(file.at) > before);
                 left.extend(read.map(|file| (&file.artifact.path, Some(file.at))));
             }
         }
@@ -75,26 +93,29 @@ impl TraceRun {
 
     /// Returns what of the run came of what lies at `path`: each step with what it wrote after it had read what is on the way.
     pub fn way_from(&self, path: &ArtifactPath) -> TraceRun {
-        let written = |path: &ArtifactPath| {
-            let files = self.steps.iter().flat_map(|step| &step.generated);
-            let at = files.filter(|file| file.artifact.path == *path).map(|file| file.at);
-            at.collect::<Vec<_>>()
-        };
+        let writes = times(&self.steps, |step| &step.generated);
+        let reads = times(&self.steps, |step| &step.used);
         let mut moments: BTreeMap<usize, Timestamp> = BTreeMap::new();
-        let (mut asked, mut left) = (HashSet::new(), vec![(path, written(path).into_iter().max())]);
+        let last = writes.get(path).and_then(|writes| writes.last()).map(|(at, _)| *at);
+        let (mut asked, mut left) = (HashSet::new(), vec![(path, last)]);
         while let Some((path, since)) = left.pop() {
-            if !asked.insert((path, since)) {
-                continue;
-            }
+            let Some(reads) = reads.get(path).filter(|_| asked.insert((path, since))) else { continue };
             // What was written there later is another version.
-            let until = written(path).into_iter().filter(|at| Some(*at) > since).min();
-            for (at, step) in self.steps.iter().enumerate() {
-                let read = step.used.iter().filter(|file| file.artifact.path == *path).map(|file| file.at);
-                let read = read.filter(|at| Some(*at) >= since && until.is_none_or(|until| *at < until));
-                let Some(first) = read.min() else { continue };
-                let moment = moments.entry(at).or_insert(first);
-                *moment = first.min(*moment);
-                let came = step.generated.iter().filter(|file| file.at >= first);
+            let later = writes.get(path).and_then(|writes| {
+                let later = writes.partition_point(|(at, _)| since.is_some_and(|since| *at <= since));
+                writes.get(later).filter(|_| since.is_some()).map(|(at, _)| *at)
+            });
+            let first = reads.partition_point(|(at, _)| since.is_some_and(|since| *at < since));
+            for (at, step) in
+                reads[first..].iter().take_while(|(at, _)| later.is_none_or(|later| *at < later))
+            {
+                let before = moments.get(step).copied();
+                if before.is_some_and(|before| before <= *at) {
+                    continue;
+                }
+                moments.insert(*step, *at);
+                let came = self.steps[*step].generated.iter();
+                let came = came.filter(|file| file.at >= *at && before.is_none_or(|before| file.at < before));
                 left.extend(came.map(|file| (&file.artifact.path, Some(file.at))));
             }
         }

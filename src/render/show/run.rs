@@ -104,7 +104,7 @@ fn code_lines(view: &RunView, hold: Option<Hold>, text: &mut String) {
         let fate = match hold {
             None | Some(Hold::Reference) => "",
             Some(Hold::Nothing) => {
-                "  code     on no branch and no tag now: the next `git gc` may take that commit\n"
+                "  code     on no branch and no tag now: git may let that commit go; `git tag NAME COMMIT` keeps it\n"
             }
             Some(Hold::NotHere) => "  code     the repository here does not have that commit\n",
         };
