@@ -1,6 +1,8 @@
 //! Runs and files over time: the log, the history of a file, a run with all that belongs to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
@@ -216,13 +218,19 @@ fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]
     let from = view.run.started_at.micros().saturating_sub(CLOCKS_US);
     let until = view.ended_at().map_or(i64::MAX, |at| at.micros().saturating_add(CLOCKS_US));
     let mut found = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
+    let mut listed: HashMap<*const CodeState, HashSet<&ArtifactPath>> = HashMap::new();
+    let code_of: RefCell<HashMap<StepNo, HashSet<(ArtifactNo, Role)>>> = RefCell::default();
     for (number, role) in candidates {
         let is_untracked = role == Some(Role::CodeUntracked);
         let artifact = snapshot.artifact(number)?;
         let (code, repository) = view.code_of(&artifact.path);
         let is_elsewhere = repository.is_some();
         // What git ignores is not listed, nor is what any step wrote to be committed: that is data.
-        let is_listed = || code.untracked.iter().any(|file| file.path == artifact.path);
+        let mut is_listed = || {
+            let paths = listed.entry(std::ptr::from_ref(code));
+            let paths = paths.or_insert_with(|| code.untracked.iter().map(|file| &file.path).collect());
+            paths.contains(&artifact.path)
+        };
         let any_step = |_: i64, _: StepNo| Ok(ControlFlow::Break(()));
         if is_untracked
             && (code.commit.is_none()
@@ -240,10 +248,12 @@ fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]
         let is_read_so = |at: i64, step: StepNo| {
             let is_so = is_of_run(at, step)?.is_break()
                 && match role {
-                    Some(role) => {
-                        let used = snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
-                        used.iter().any(|edge| edge.artifact == number && edge.role == role)
-                    }
+                    Some(role) => match code_of.borrow_mut().entry(step) {
+                        Entry::Occupied(known) => known.get().contains(&(number, role)),
+                        Entry::Vacant(place) => {
+                            place.insert(code_read_by(snapshot, step)?).contains(&(number, role))
+                        }
+                    },
                     None => true,
                 };
             Ok(if is_so { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -259,6 +269,13 @@ fn changed(snapshot: &Snapshot, view: &RunView) -> Result<[Vec<ArtifactPath>; 3]
         }
     }
     Ok(found.map(|paths| paths.into_iter().collect()))
+}
+
+/// Returns the code that a step read, each with what it was to the step.
+fn code_read_by(snapshot: &Snapshot, step: StepNo) -> Result<HashSet<(ArtifactNo, Role)>> {
+    let used = snapshot.edges(step)?.map(|edges| edges.used).unwrap_or_default();
+    let code = used.iter().filter(|edge| edge.role.is_code());
+    Ok(code.map(|edge| (edge.artifact, edge.role)).collect())
 }
 
 /// Lists runs, newest start first, at most `limit`; and whether there are more.
