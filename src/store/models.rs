@@ -156,38 +156,7 @@ impl Snapshot {
         name: &str,
         mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
-        // Older programs did not write down the name of what they changed; there is hardly anything of theirs.
-        let mut nameless = Vec::new();
-        if !name.is_empty() {
-            self.promotion_rows("", None, Order::Falling, |order, id| {
-                nameless.push((order, id));
-                Ok(GO_ON)
-            })?;
-            nameless.reverse();
-        }
-        let mut tell = |(order, id): (ChangeOrder, NodeId)| {
-            let counts = self.is_promotion(name, order, id)?;
-            if counts { visit(order, id) } else { Ok(ControlFlow::Continue(())) }
-        };
-        let flow = self.promotion_rows(name, None, Order::Falling, |order, id| {
-            while let Some(row) = nameless.pop_if(|row| *row > (order, id)) {
-                let flow = tell(row)?;
-                if flow.is_break() {
-                    return Ok(flow);
-                }
-            }
-            tell((order, id))
-        })?;
-        if flow.is_break() {
-            return Ok(flow);
-        }
-        while let Some(row) = nameless.pop() {
-            let flow = tell(row)?;
-            if flow.is_break() {
-                return Ok(flow);
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        self.promotions_in_order(name, None, Order::Falling, &mut visit)
     }
 
     /// Calls `visit` with the statements after `after` that put a version of a model into production, the first first, until it breaks.
@@ -197,25 +166,44 @@ impl Snapshot {
         after: ChangeOrder,
         mut visit: impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
     ) -> Result<ControlFlow<B>> {
+        self.promotions_in_order(name, Some(after), Order::Rising, &mut visit)
+    }
+
+    /// Goes through the rows of a model, and between them, in the same order, through those that name none.
+    fn promotions_in_order<B>(
+        &self,
+        name: &str,
+        after: Option<ChangeOrder>,
+        order: Order,
+        visit: &mut impl FnMut(ChangeOrder, NodeId) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        // Older programs did not write down the name of what they changed; there is hardly anything of theirs.
         let mut nameless = Vec::new();
         if !name.is_empty() {
-            self.promotion_rows("", Some(after), Order::Falling, |order, id| {
-                nameless.push((order, id));
+            self.promotion_rows("", after, Order::Falling, |at, id| {
+                nameless.push((at, id));
                 Ok(GO_ON)
             })?;
         }
-        let mut tell = |(order, id): (ChangeOrder, NodeId)| {
-            let counts = self.is_promotion(name, order, id)?;
-            if counts { visit(order, id) } else { Ok(ControlFlow::Continue(())) }
+        // The last of them is the next.
+        let is_rising = matches!(order, Order::Rising);
+        if !is_rising {
+            nameless.reverse();
+        }
+        let mut tell = |(at, id): (ChangeOrder, NodeId)| {
+            let counts = self.is_promotion(name, at, id)?;
+            if counts { visit(at, id) } else { Ok(ControlFlow::Continue(())) }
         };
-        let flow = self.promotion_rows(name, Some(after), Order::Rising, |order, id| {
-            while let Some(row) = nameless.pop_if(|row| *row < (order, id)) {
+        let flow = self.promotion_rows(name, after, order, |at, id| {
+            let comes_first =
+                |row: &mut (ChangeOrder, NodeId)| if is_rising { *row < (at, id) } else { *row > (at, id) };
+            while let Some(row) = nameless.pop_if(comes_first) {
                 let flow = tell(row)?;
                 if flow.is_break() {
                     return Ok(flow);
                 }
             }
-            tell((order, id))
+            tell((at, id))
         })?;
         if flow.is_break() {
             return Ok(flow);

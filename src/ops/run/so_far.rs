@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::steps::{self, Repositories};
 use super::under_way::{self, Beginning, Kept};
-use super::{Ground, own, roles, with_files_of_interest};
-use crate::capture::ignored::IgnoreRules;
+use super::{own, roles, with_files_of_interest};
 use crate::capture::observe::{self, Content, Evidence, File, Observation, Options, Version};
 use crate::disk::open_regular;
 use crate::error::Result;
@@ -67,14 +66,7 @@ fn steps_so_far(workspace: &Workspace, kept: &Kept, run: &Run) -> Result<Option<
     let Beginning { asked, started_ns, behind_us, .. } = &kept.beginning;
     let request = asked.request(run);
     let root = request.root(workspace);
-    let home = super::home(&request.environment);
-    let ground = Ground {
-        root,
-        home,
-        rules: IgnoreRules::of(root),
-        streams: asked.streams().collect(),
-        started_ns: *started_ns,
-    };
+    let ground = kept.beginning.ground(root, &request);
     let clock = Clock::machine();
     let now = || clock.now().micros();
     let options = Options::new(request.arguments.clone(), request.folder.clone(), &now);

@@ -16,8 +16,7 @@ use super::live::Rest;
 use super::record::{Recorded, Recorder};
 use super::steps::FileClock;
 use super::under_way::{self, Kept, Machine, Unreadable};
-use super::{Ground, ending, live, remark_of, with_files_of_interest};
-use crate::capture::ignored::IgnoreRules;
+use super::{ending, live, remark_of, with_files_of_interest};
 use crate::capture::observe::{self, Options, Recovered};
 use crate::disk::{LockFile, Locked, open_regular};
 use crate::error::{Error, Result};
@@ -190,9 +189,7 @@ fn end_of(workspace: &Workspace, kept: &Kept, run: Run, end: u128) -> Result<Opt
     let asked = &kept.beginning.asked;
     let request = asked.request(&run);
     let root = request.root(workspace);
-    let home = super::home(&request.environment);
-    let (rules, streams) = (IgnoreRules::of(root), asked.streams().collect());
-    let ground = Ground { root, home, rules, streams, started_ns: kept.beginning.started_ns };
+    let ground = kept.beginning.ground(root, &request);
     let clock = Clock::machine();
     clock.not_before(run.started_at);
     let now = || clock.now().micros();
@@ -258,8 +255,8 @@ mod tests {
     use crate::disk::{Disk, TEMPORARY_PREFIX};
     use crate::model::RunKind;
     use crate::ops::RunRequest;
-    use crate::ops::run::CommandRequest;
     use crate::ops::run::under_way::{Beginning, UnderWay};
+    use crate::ops::run::{CommandRequest, Ground};
 
     /// Runs `script` in a workspace and leaves what is left where its recorder dies before the command has ended; `None` where
     /// commands cannot be observed.

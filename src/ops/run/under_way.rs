@@ -21,11 +21,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capture::ignored::IgnoreRules;
 use crate::disk::{Disk, DiskFile, LockFile, Locked};
 use crate::model::{Digest, NodeId, Run};
 use crate::ops::host::host;
 use crate::ops::keep::Settled;
-use crate::ops::run::{CommandRequest, CopiedTree, FileClock, Ground, WorkspaceCopy, environment};
+use crate::ops::run::{CommandRequest, CopiedTree, FileClock, Ground, WorkspaceCopy, environment, home};
 use crate::ops::{Clock, Workspace};
 
 /// The form of the file. It is raised when what stands in it, or in a checkpoint, changes its meaning.
@@ -153,6 +154,17 @@ impl Beginning {
                     .collect(),
                 streams: ground.streams.iter().map(|path| bytes(path)).collect(),
             },
+        }
+    }
+
+    /// Returns where the command runs, to which `root` is the workspace's root.
+    pub fn ground<'a>(&self, root: &'a Path, request: &CommandRequest) -> Ground<'a> {
+        Ground {
+            root,
+            home: home(&request.environment),
+            rules: IgnoreRules::of(root),
+            streams: self.asked.streams().collect(),
+            started_ns: self.started_ns,
         }
     }
 

@@ -29,26 +29,27 @@ impl Showing<'_> {
         else {
             return Ok(None);
         };
-        for direction in [self.request.direction, Direction::Down] {
-            let so_far = self.so_far_of_file(&path, direction)?;
-            if !so_far.is_empty() {
-                return Ok(Some(AtWorkReport { path, direction, so_far }));
-            }
-        }
-        Ok(None)
+        let found = self.so_far_with(&path)?;
+        let up = match self.request.direction {
+            Direction::Up => ways(&found, &path, Direction::Up),
+            Direction::Down => Vec::new(),
+        };
+        let (direction, so_far) = match up.is_empty() {
+            true => (Direction::Down, ways(&found, &path, Direction::Down)),
+            false => (Direction::Up, up),
+        };
+        Ok((!so_far.is_empty()).then_some(AtWorkReport { path, direction, so_far }))
     }
 
     /// Finds what commands at work have made a file of so far, or made of it.
     pub(super) fn so_far_of_file(&self, path: &ArtifactPath, direction: Direction) -> Result<Vec<SoFar>> {
+        Ok(ways(&self.so_far_with(path)?, path, direction))
+    }
+
+    /// Returns what the commands at work have done so far that have read or written a file.
+    fn so_far_with(&self, path: &ArtifactPath) -> Result<Vec<SoFar>> {
         let mut found = so_far(self.workspace, self.snapshot)?;
         found.retain(|so_far| so_far.run.has(path));
-        for so_far in &mut found {
-            so_far.run = match direction {
-                Direction::Up => so_far.run.way_to(path),
-                Direction::Down => so_far.run.way_from(path),
-            };
-        }
-        found.retain(|so_far| !so_far.run.steps.is_empty());
         Ok(found)
     }
 
@@ -62,4 +63,16 @@ impl Showing<'_> {
             .into_iter()
             .find(|so_far| so_far.run.head.view.run.id == id))
     }
+}
+
+/// Returns what of each went into a file, or came of it, where there is anything.
+fn ways(found: &[SoFar], path: &ArtifactPath, direction: Direction) -> Vec<SoFar> {
+    let ways = found.iter().map(|SoFar { until, run }| {
+        let run = match direction {
+            Direction::Up => run.way_to(path),
+            Direction::Down => run.way_from(path),
+        };
+        SoFar { until: *until, run }
+    });
+    ways.filter(|so_far| !so_far.run.steps.is_empty()).collect()
 }
