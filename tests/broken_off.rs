@@ -22,10 +22,15 @@ impl Waiting {
     /// Starts `before`, a wait, and `after`; returns when all that `before` does is written down. `None` where commands cannot
     /// be observed.
     fn new(before: &str, after: &str) -> Option<Waiting> {
+        Self::after("true", before, after)
+    }
+
+    /// As [`Self::new`], once another run has ended.
+    fn after(earlier: &str, before: &str, after: &str) -> Option<Waiting> {
         let place = Place::without_git().with_real_clock();
         place.write("d", b"data\n");
         place.write("e", b"more\n");
-        let tried = place.ok(&["run", "--", "true"]);
+        let tried = place.ok(&["run", "--", "sh", "-c", earlier]);
         if tried.stderr.contains("inferred from before and after") {
             skipped(Lack::Net, "commands cannot be observed on this machine");
             return None;
@@ -147,6 +152,33 @@ fn of_a_run_at_work_only_what_was_read_before_is_behind_what_it_wrote() {
     let (code, text) = place.refused(&["show", "report", "--format", "dot"]);
     assert!(code == 2 && text.contains("nothing is recorded of `report` yet"), "{text}");
     waiting.finish();
+}
+
+#[test]
+fn what_a_run_at_work_wrote_on_is_carried_and_what_it_copied_is_told_apart() {
+    // A training notes itself in a book.
+    let train = r#"read x < d; read y < book; echo "$y, and this" > book; echo weights > model"#;
+    let script = format!("mkdir copies; cp d e copies; sh -c '{train}'; cat book > report");
+    let Some(mut waiting) = Waiting::after("cat e > book", &script, "true") else { return };
+    let place = &waiting.place;
+    let used = |step: &Value| -> Vec<(String, String)> {
+        let files = step["used"].as_array().unwrap().iter();
+        let word = |file: &Value, name: &str| file[name].as_str().unwrap().to_owned();
+        files.map(|file| (word(file, "path"), word(file, "evidence"))).collect()
+    };
+    let told = |file: &str| place.json(&["show", file])["so_far"][0]["run"]["steps"].clone();
+    let behind = |words: &[(&str, &str)]| -> Vec<(String, String)> {
+        words.iter().map(|(path, evidence)| ((*path).to_owned(), (*evidence).to_owned())).collect()
+    };
+    assert_eq!(used(&told("model")[0]), behind(&[("book", "carried"), ("d", "observed")]));
+    assert_eq!(used(&told("book")[0]), behind(&[("book", "observed"), ("d", "observed")]));
+    assert_eq!(used(&told("report")[0]), behind(&[("book", "observed"), ("d", "observed")]));
+    assert_eq!(used(&told("copies/e")[0]), behind(&[("e", "observed")]));
+    let shown = place.ok(&["show", "model"]).stdout;
+    assert!(shown.contains("  book  carried  of run "), "{shown}");
+    waiting.finish();
+    let ended = waiting.place.json(&["show", "model"])["runs"][0]["steps"].clone();
+    assert_eq!(used(&ended[0]), behind(&[("book", "carried"), ("d", "observed")]));
 }
 
 #[test]

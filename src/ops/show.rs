@@ -44,7 +44,7 @@ pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
 pub use neighbour::Neighbour;
 pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
-pub use so_far::AtWorkReport;
+pub use so_far::{AtWorkReport, WaySoFar};
 
 /// What is to be shown, and how far.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ pub struct FileReport {
     /// What lay there until a command of lineage wrote over it, the last first.
     pub overwritten: Vec<Overwritten>,
     /// What commands at work have to do with it.
-    pub so_far: Vec<SoFar>,
+    pub so_far: Vec<WaySoFar>,
     /// Where no step wrote it and a projection does: what it is projected from.
     pub projected: Option<Box<ProjectedReport>>,
 }

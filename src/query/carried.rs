@@ -16,57 +16,30 @@
 //! [`Evidence::Carried`]: crate::model::Evidence::Carried
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use crate::error::Result;
-use crate::query::origin::{Origin, is_telling, origin};
-use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
+use crate::model::{Artifact, ArtifactPath, Digest};
+use crate::query::origin::{is_telling, origin};
+use crate::store::{ArtifactNo, Edges, Snapshot, StepNo};
 
 /// The reads of files that a step wrote on.
 #[derive(Debug, Default)]
 pub(crate) struct WrittenOn {
     /// With the contents, by number, that tell what was read: its own, and those that were written there since.
-    reads: HashMap<(ArtifactNo, i64), Vec<u32>>,
+    reads: Reads<ArtifactNo>,
 }
 
 impl WrittenOn {
     pub(crate) fn of(snapshot: &Snapshot, step: StepNo, edges: &Edges) -> Result<Self> {
-        let mut reads = HashMap::new();
-        if edges.act.is_one_to_one() || edges.used.is_empty() {
-            return Ok(WrittenOn { reads });
+        if edges.act.is_one_to_one() {
+            return Ok(WrittenOn::default());
         }
-        let read: HashSet<u32> = edges.used.iter().map(|edge| edge.artifact.path()).collect();
-        let mut written: HashMap<u32, Vec<&Edge>> = HashMap::new();
-        for edge in edges.generated.iter().filter(|edge| read.contains(&edge.artifact.path())) {
-            written.entry(edge.artifact.path()).or_default().push(edge);
-        }
-        for edge in &edges.used {
-            let there = written.get(&edge.artifact.path()).into_iter().flatten();
-            let versions: Vec<ArtifactNo> =
-                there.filter(|later| later.at >= edge.at).map(|later| later.artifact).collect();
-            let mut differs = versions.iter().any(|version| *version != edge.artifact);
-            if !differs && !versions.is_empty() {
-                // Of bytes that nobody knows it is not known that they are the same.
-                differs = !snapshot.artifact(edge.artifact)?.has_content();
-            }
-            if !differs
-                || matches!(
-                    origin(snapshot, edge.artifact, edge.at, Some(step))?,
-                    Origin::Source | Origin::Alike(_) | Origin::Gap(_)
-                )
-            {
-                continue;
-            }
-            let mut contents = Vec::new();
-            for version in versions.into_iter().chain([edge.artifact]) {
-                // Of few bytes it says nothing that they are equal.
-                let known = snapshot.artifact(version)?;
-                if known.has_content() && is_telling(known.size_bytes) {
-                    contents.push(version.content_no());
-                }
-            }
-            reads.insert((edge.artifact, edge.at), contents);
-        }
-        Ok(WrittenOn { reads })
+        let used = edges.used.iter().map(|edge| (edge.artifact, edge.at));
+        let generated = edges.generated.iter().map(|edge| (edge.artifact, edge.at));
+        let size_of = |version| Ok(snapshot.artifact(version)?.known_size());
+        let is_made = |(version, at)| Ok(origin(snapshot, version, at, Some(step))?.is_made());
+        Ok(WrittenOn { reads: written_on(used, generated, size_of, is_made)? })
     }
 
     /// Returns true where the step wrote on in what it first read at some moment.
@@ -84,4 +57,79 @@ impl WrittenOn {
         let Some(contents) = self.reads.get(&(artifact, read_at)) else { return true };
         artifact.path() == written.path() || contents.contains(&written.content_no())
     }
+}
+
+/// A version of a file, recorded or not yet.
+pub(super) trait Version: Copy + Eq + Hash {
+    type Path: Eq + Hash;
+    type Content;
+
+    fn path(self) -> Self::Path;
+    fn content(self) -> Self::Content;
+}
+
+impl Version for ArtifactNo {
+    type Path = u32;
+    type Content = u32;
+
+    fn path(self) -> u32 {
+        ArtifactNo::path(self)
+    }
+
+    fn content(self) -> u32 {
+        self.content_no()
+    }
+}
+
+impl<'a> Version for &'a Artifact {
+    type Path = &'a ArtifactPath;
+    type Content = Digest;
+
+    fn path(self) -> &'a ArtifactPath {
+        &self.path
+    }
+
+    fn content(self) -> Digest {
+        self.digest
+    }
+}
+
+/// Reads of files that a step wrote on, each with the contents that tell what was read.
+pub(super) type Reads<V> = HashMap<(V, i64), Vec<<V as Version>::Content>>;
+
+/// Finds, of what a step read and wrote, each with its moment, the reads of files that it wrote on, with the contents that tell what
+/// was read. `size_of` gives the size of a content that is known; `is_made` says of a read whether a step made what was read.
+pub(super) fn written_on<V: Version>(
+    used: impl Iterator<Item = (V, i64)> + Clone,
+    generated: impl Iterator<Item = (V, i64)>,
+    size_of: impl Fn(V) -> Result<Option<u64>>,
+    is_made: impl Fn((V, i64)) -> Result<bool>,
+) -> Result<Reads<V>> {
+    let mut reads = Reads::new();
+    let read: HashSet<V::Path> = used.clone().map(|(version, _)| version.path()).collect();
+    let mut written: HashMap<V::Path, Vec<(V, i64)>> = HashMap::new();
+    for (version, at) in generated.filter(|(version, _)| read.contains(&version.path())) {
+        written.entry(version.path()).or_default().push((version, at));
+    }
+    for (read, read_at) in used {
+        let there = written.get(&read.path()).into_iter().flatten();
+        let versions: Vec<V> = there.filter(|(_, at)| *at >= read_at).map(|(version, _)| *version).collect();
+        let mut differs = versions.iter().any(|version| *version != read);
+        if !differs && !versions.is_empty() {
+            // Of bytes that nobody knows it is not known that they are the same.
+            differs = size_of(read)?.is_none();
+        }
+        if !differs || !is_made((read, read_at))? {
+            continue;
+        }
+        let mut contents = Vec::new();
+        for version in versions.into_iter().chain([read]) {
+            // Of few bytes it says nothing that they are equal.
+            if size_of(version)?.is_some_and(is_telling) {
+                contents.push(version.content());
+            }
+        }
+        reads.insert((read, read_at), contents);
+    }
+    Ok(reads)
 }

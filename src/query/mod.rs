@@ -37,8 +37,8 @@ pub(crate) use origin::last_write_at_path;
 pub use origin::{Origin, Write, last_writer, origin, writers};
 pub use removal::{Removal, RemovedBy, Removers, removed, removed_as_known_to};
 pub use report::{
-    CameFrom, Folded, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep, Unwritten,
-    files, folded, report, report_by_now, unwritten,
+    ByNow, CameFrom, Folded, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep,
+    Unwritten, files, folded, report, report_by_now, unwritten,
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run, run_back};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};

@@ -46,6 +46,13 @@ pub enum Origin {
     Source,
 }
 
+impl Origin {
+    /// Returns true where a step is recorded to have made the bytes, or may have.
+    pub(crate) fn is_made(&self) -> bool {
+        !matches!(self, Origin::Source | Origin::Alike(_) | Origin::Gap(_))
+    }
+}
+
 /// Of a content of fewer bytes it proves nothing that it lies in two places: `{}`, a seed, a line of headings.
 const TELLING_BYTES_MIN: u64 = 64;
 

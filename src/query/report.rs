@@ -18,7 +18,7 @@ use crate::query::origin::{Origin, lost, origin};
 use crate::query::registry::holding;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
-pub use by_now::report_by_now;
+pub use by_now::{ByNow, report_by_now};
 pub use folded::{Folded, folded};
 
 /// A run as it is named to people.

@@ -9,11 +9,11 @@ use crate::ops::DiskState;
 use crate::ops::run::SoFar;
 use crate::ops::show::{
     Fate, FileReport, Hold, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport,
-    RunReport, SegmentReport, Shown, Writer,
+    RunReport, SegmentReport, Shown, WaySoFar, Writer,
 };
 use crate::query::registry::ModelView;
 use crate::query::{
-    CameFrom, Direction, RemovedBy, RunHead, RunLack, TraceFile, TraceReport, TraceRun, Unwritten,
+    CameFrom, Direction, Folded, RemovedBy, RunHead, RunLack, TraceFile, TraceReport, TraceRun, Unwritten,
 };
 use crate::render::models::card_value;
 use crate::render::show::{environments, runs_lacking, status};
@@ -50,7 +50,7 @@ pub fn json(shown: &Shown) -> Value {
             document.insert("kind".to_owned(), json!("at work"));
             document.insert("path".to_owned(), json!(report.path.in_json()));
             document.insert("direction".to_owned(), json!(direction_name(report.direction)));
-            document.insert("so_far".to_owned(), report.so_far.iter().map(so_far_json).collect());
+            document.insert("so_far".to_owned(), report.so_far.iter().map(way_so_far_json).collect());
         }
         Shown::Projected(report) => {
             document.insert("kind".to_owned(), json!("projected"));
@@ -121,7 +121,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());
     put("learned", learned_json(&report.learned));
-    put("so_far", report.so_far.iter().map(so_far_json).collect());
+    put("so_far", report.so_far.iter().map(way_so_far_json).collect());
     if let Some(report) = &report.note {
         document.insert("note".to_owned(), crate::render::notes::json(report));
     }
@@ -267,13 +267,7 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &
         })
     });
     put("gaps", gaps.collect());
-    let folded = report.folded.as_ref().map(|folded| {
-        json!({
-            "through": folded.through.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
-            "runs": folded.runs, "steps": folded.steps, "files": folded.files,
-        })
-    });
-    put("folded", json!(folded));
+    put("folded", folded_json(report.folded.as_ref()));
     let [observed, declared, inferred, doubtful, carried] = report.evidence;
     put(
         "totals",
@@ -292,8 +286,26 @@ fn direction_name(direction: Direction) -> &'static str {
     if direction == Direction::Up { "up" } else { "down" }
 }
 
+fn folded_json(folded: Option<&Folded>) -> Value {
+    let folded = folded.map(|folded| {
+        json!({
+            "through": folded.through.iter().map(ArtifactPath::in_json).collect::<Vec<_>>(),
+            "runs": folded.runs, "steps": folded.steps, "files": folded.files,
+        })
+    });
+    json!(folded)
+}
+
+fn way_so_far_json(so_far: &WaySoFar) -> Value {
+    json!({
+        "until": so_far.until.rfc3339(),
+        "run": trace_run_json(&so_far.run),
+        "folded": folded_json(so_far.folded.as_ref()),
+    })
+}
+
 fn so_far_json(so_far: &SoFar) -> Value {
-    json!({"until": so_far.until.rfc3339(), "run": trace_run_json(&so_far.run)})
+    json!({"until": so_far.until.rfc3339(), "run": trace_run_json(&so_far.by_now.run)})
 }
 
 fn trace_run_json(run: &TraceRun) -> Value {

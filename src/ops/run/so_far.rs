@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use super::steps::{self, Repositories};
 use super::under_way::{self, Beginning, Kept};
-use super::{own, roles, with_files_of_interest};
+use super::{copies, own, roles, with_files_of_interest};
 use crate::capture::observe::{self, Content, Evidence, File, Observation, Options, Version};
 use crate::disk::open_regular;
 use crate::error::Result;
 use crate::model::{Artifact, Digest, NodeId, Role, Run, Step, Timestamp};
 use crate::ops::{Clock, Workspace, code};
-use crate::query::{RunHead, TraceRun, report_by_now};
+use crate::query::{ByNow, RunHead, report_by_now};
 use crate::store::Snapshot;
 
 /// Files of unknown content are read up to this size, in bytes.
@@ -29,9 +29,8 @@ const READ_ALL_MAX_BYTES: u64 = 64 << 20;
 pub struct SoFar {
     /// Until when.
     pub until: Timestamp,
-    /// The run, and its steps in the order in which they began; a step that goes on may read and write more. What is known of a file
-    /// by its name alone has no content.
-    pub run: TraceRun,
+    /// The run, and its steps; a step that goes on may read and write more. What is known of a file by its name alone has no content.
+    pub by_now: ByNow,
 }
 
 /// Returns what is known of each command that is at work on this machine, the latest first. Of one that began a moment ago nothing
@@ -53,11 +52,11 @@ pub fn so_far(workspace: &Workspace, snapshot: &Snapshot) -> Result<Vec<SoFar>> 
             continue;
         }
         if let Some((until, steps)) = steps_so_far(workspace, &kept, &head.view.run)? {
-            let run = report_by_now(snapshot, RunHead { alive: true, ..head }, steps)?;
-            found.push(SoFar { until, run });
+            let by_now = report_by_now(snapshot, RunHead { alive: true, ..head }, steps)?;
+            found.push(SoFar { until, by_now });
         }
     }
-    found.sort_by_key(|so_far| std::cmp::Reverse(so_far.run.head.view.run.id));
+    found.sort_by_key(|so_far| std::cmp::Reverse(so_far.by_now.run.head.view.run.id));
     Ok(found)
 }
 
@@ -96,7 +95,8 @@ fn steps_so_far(workspace: &Workspace, kept: &Kept, run: &Run) -> Result<Option<
         run: run.id,
         clock: steps::FileClock { behind_us: *behind_us },
     };
-    let mut steps = steps::steps(&observation, &around).steps;
+    let steps = steps::steps(&observation, &around).steps;
+    let mut steps: Vec<Step> = steps.into_iter().map(copies::told_apart).collect();
     for step in &mut steps {
         for edge in step.used.iter_mut().filter(|edge| names_alone.contains(&edge.artifact.digest)) {
             edge.artifact = without_content(&edge.artifact);

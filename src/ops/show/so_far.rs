@@ -4,10 +4,21 @@ use std::path::Path;
 
 use super::{Direction, Showing};
 use crate::error::Result;
-use crate::model::{ArtifactPath, NodeId, RunKind};
+use crate::model::{ArtifactPath, NodeId, RunKind, Timestamp};
 use crate::ops::locate::named_place;
 use crate::ops::run::{SoFar, so_far};
-use crate::query::RunHead;
+use crate::query::{Folded, RunHead, TraceRun};
+
+/// What a command at work has to do with a file.
+#[derive(Debug, Clone)]
+pub struct WaySoFar {
+    /// Until when that is known.
+    pub until: Timestamp,
+    /// The run, and what of it is on the way.
+    pub run: TraceRun,
+    /// What lies behind files that its steps read and wrote on, where that was not asked for.
+    pub folded: Option<Folded>,
+}
 
 /// A file of which nothing is recorded yet, and which a command at work has read or written.
 #[derive(Debug, Clone)]
@@ -17,7 +28,7 @@ pub struct AtWorkReport {
     /// Which way was gone: down where nobody has written it.
     pub direction: Direction,
     /// Who has read or written it, the latest first.
-    pub so_far: Vec<SoFar>,
+    pub so_far: Vec<WaySoFar>,
 }
 
 impl Showing<'_> {
@@ -31,25 +42,25 @@ impl Showing<'_> {
         };
         let found = self.so_far_with(&path)?;
         let up = match self.request.direction {
-            Direction::Up => ways(&found, &path, Direction::Up),
+            Direction::Up => self.ways(&found, &path, Direction::Up),
             Direction::Down => Vec::new(),
         };
         let (direction, so_far) = match up.is_empty() {
-            true => (Direction::Down, ways(&found, &path, Direction::Down)),
+            true => (Direction::Down, self.ways(&found, &path, Direction::Down)),
             false => (Direction::Up, up),
         };
         Ok((!so_far.is_empty()).then_some(AtWorkReport { path, direction, so_far }))
     }
 
     /// Finds what commands at work have made a file of so far, or made of it.
-    pub(super) fn so_far_of_file(&self, path: &ArtifactPath, direction: Direction) -> Result<Vec<SoFar>> {
-        Ok(ways(&self.so_far_with(path)?, path, direction))
+    pub(super) fn so_far_of_file(&self, path: &ArtifactPath, direction: Direction) -> Result<Vec<WaySoFar>> {
+        Ok(self.ways(&self.so_far_with(path)?, path, direction))
     }
 
     /// Returns what the commands at work have done so far that have read or written a file.
     fn so_far_with(&self, path: &ArtifactPath) -> Result<Vec<SoFar>> {
         let mut found = so_far(self.workspace, self.snapshot)?;
-        found.retain(|so_far| so_far.run.has(path));
+        found.retain(|so_far| so_far.by_now.has(path));
         Ok(found)
     }
 
@@ -61,18 +72,15 @@ impl Showing<'_> {
         let id: NodeId = head.view.run.id;
         Ok(so_far(self.workspace, self.snapshot)?
             .into_iter()
-            .find(|so_far| so_far.run.head.view.run.id == id))
+            .find(|so_far| so_far.by_now.run.head.view.run.id == id))
     }
-}
 
-/// Returns what of each went into a file, or came of it, where there is anything.
-fn ways(found: &[SoFar], path: &ArtifactPath, direction: Direction) -> Vec<SoFar> {
-    let ways = found.iter().map(|SoFar { until, run }| {
-        let run = match direction {
-            Direction::Up => run.way_to(path),
-            Direction::Down => run.way_from(path),
-        };
-        SoFar { until: *until, run }
-    });
-    ways.filter(|so_far| !so_far.run.steps.is_empty()).collect()
+    /// Returns what of each went into a file, or came of it, where there is anything.
+    fn ways(&self, found: &[SoFar], path: &ArtifactPath, direction: Direction) -> Vec<WaySoFar> {
+        let ways = found.iter().map(|SoFar { until, by_now }| {
+            let (run, folded) = by_now.way(path, direction, self.request.carried);
+            WaySoFar { until: *until, run, folded }
+        });
+        ways.filter(|so_far| !so_far.run.steps.is_empty()).collect()
+    }
 }

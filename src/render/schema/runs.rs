@@ -52,7 +52,7 @@ pub(super) fn show() -> Value {
         traced("run", run_fields()),
         and(
             headed("at work"),
-            [("path", text()), ("direction", one_of(&["up", "down"])), ("so_far", list(so_far()))],
+            [("path", text()), ("direction", one_of(&["up", "down"])), ("so_far", list(way_so_far()))],
         ),
         with(traced("model", model_fields()), files.clone()),
         and(traced("projected", run_fields()), [("projected", projected()), ("overwritten", overwritten())]),
@@ -105,6 +105,16 @@ fn so_far() -> Value {
     object([("until", time()), ("run", run_on_the_way())])
 }
 
+/// What a command at work has to do with a file.
+fn way_so_far() -> Value {
+    and(so_far(), [("folded", or_null(folded()))])
+}
+
+/// What lies behind files that steps read and wrote on.
+fn folded() -> Value {
+    object([("through", list(text())), ("runs", count()), ("steps", count()), ("files", count())])
+}
+
 fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
     let gap = object([
         ("artifact", artifact()),
@@ -112,8 +122,6 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("written_at", time()),
         ("run_tail", text()),
     ]);
-    let folded =
-        object([("through", list(text())), ("runs", count()), ("steps", count()), ("files", count())]);
     let totals = object([
         ("runs", count()),
         ("steps", count()),
@@ -137,7 +145,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
             ("direction", one_of(&["up", "down"])),
             ("runs", list(run_on_the_way())),
             ("gaps", list(gap)),
-            ("folded", or_null(folded)),
+            ("folded", or_null(folded())),
             // Going down there are ends in the place of sources.
             ("totals", with(totals, [("sources", count()), ("ends", count())])),
         ],
@@ -231,7 +239,7 @@ fn file_fields() -> Vec<(&'static str, Value)> {
         ("projected", or_null(projected())),
         ("models", list(named_model())),
         ("learned", learned()),
-        ("so_far", list(so_far())),
+        ("so_far", list(way_so_far())),
         ("notes", list(text())),
     ]
 }

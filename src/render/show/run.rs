@@ -148,7 +148,8 @@ fn code_lines(view: &RunView, hold: Option<Hold>, text: &mut String) {
 
 /// Lists what it read, wrote and took away.
 fn files_lines(report: &RunReport, text: &mut String) {
-    if let Some(SoFar { until, run }) = &report.so_far {
+    if let Some(SoFar { until, by_now }) = &report.so_far {
+        let run = &by_now.run;
         let _ = writeln!(text, "  files    so far, until {until}; they are recorded when the run ends");
         let paths = |files: fn(&TraceRunStep) -> &[TraceFile]| -> BTreeSet<&ArtifactPath> {
             run.steps.iter().flat_map(files).map(|file| &file.artifact.path).collect()

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::trace::{Way, trace_run};
-use crate::ops::run::SoFar;
-use crate::ops::show::AtWorkReport;
+use super::trace::{Way, folded_line, trace_run};
+use crate::ops::show::{AtWorkReport, WaySoFar};
 use crate::query::Direction;
 
 /// Writes who has had to do with a file of which nothing is recorded.
@@ -27,11 +26,14 @@ pub(super) fn files(report: &AtWorkReport) -> String {
 }
 
 /// Writes what commands at work have to do with a file.
-pub(super) fn so_far(found: &[SoFar], direction: Direction, text: &mut String) {
-    for SoFar { until, run } in found {
+pub(super) fn so_far(found: &[WaySoFar], direction: Direction, text: &mut String) {
+    for WaySoFar { until, run, folded } in found {
         let _ = writeln!(text, "\nso far, until {until}; it is recorded when the run ends");
         trace_run(run, &Way::of_one(run, direction, &BTreeMap::new()), text);
         // What follows begins with an empty line itself.
         text.truncate(text.trim_end_matches('\n').len() + 1);
+        if let Some(folded) = folded {
+            let _ = writeln!(text, "{}", folded_line(folded, direction));
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::more;
 use super::run::{cut, remarks, repository_name, run_head};
 use crate::model::{Artifact, ArtifactPath, Evidence, NodeId, Role, RunKind, command_line};
 use crate::ops::show::{Fate, Neighbour};
-use crate::query::{CameFrom, Direction, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
+use crate::query::{CameFrom, Direction, Folded, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
 
 /// As many parameters are written beside a run on the way.
@@ -358,8 +358,11 @@ const THROUGH_MAX: usize = 3;
 
 /// Says what lies behind files that steps read and wrote on.
 pub(crate) fn folded_words(report: &TraceReport) -> Option<String> {
-    let folded = report.folded.as_ref()?;
-    let files = match report.direction {
+    report.folded.as_ref().map(|folded| folded_line(folded, report.direction))
+}
+
+pub(super) fn folded_line(folded: &Folded, direction: Direction) -> String {
+    let files = match direction {
         Direction::Up => counted(folded.files, "source", "sources"),
         Direction::Down => counted(folded.files, "file", "files"),
     };
@@ -372,11 +375,9 @@ pub(crate) fn folded_words(report: &TraceReport) -> Option<String> {
     }
     let counts =
         if counts.is_empty() { counted(folded.steps, "step", "steps") } else { counts.join(" and ") };
-    let may = if report.direction == Direction::Up { "may be behind it" } else { "may come of it" };
+    let may = if direction == Direction::Up { "may be behind it" } else { "may come of it" };
     let through = through.join(", ");
-    Some(format!(
-        "carried: {counts} more {may}, through {through}, read and written on; `--carried` names them"
-    ))
+    format!("carried: {counts} more {may}, through {through}, read and written on; `--carried` names them")
 }
 
 /// Says what the bound on depth left out.
