@@ -151,6 +151,43 @@ fn what_was_made_from_a_source_that_somebody_took_away_is_stale() {
 }
 
 #[test]
+fn what_was_made_from_sources_that_have_other_names_now_is_not_stale_until_they_change_there() {
+    let Some(place) = Place::empty().with_commit() else { return };
+    place.ok(&["init"]);
+    let lines: String = (0..50).map(|number| format!("row {number}\n")).collect();
+    place.write("data/x", lines.as_bytes());
+    let script = format!("# {}\nsort data/x > model\n", "what is sorted here is said elsewhere ".repeat(3));
+    place.write("t.sh", script.as_bytes());
+    place.commit_all("one");
+    if !run(&place, &["sh", "t.sh"]) {
+        return;
+    }
+    place.ok(&["register", "net", "1.0.0", "--run", "@", "--artifact", "model=model"]);
+    for folder in ["datasets", "src"] {
+        std::fs::create_dir(place.at(folder)).unwrap();
+    }
+    place.git(&["mv", "data/x", "datasets/x"]);
+    place.git(&["mv", "t.sh", "src/train.sh"]);
+    let (code, report) = place.status();
+    assert_eq!(
+        (code, paths(&report["stale"]), paths(&report["renamed"])),
+        (0, vec![], vec!["data/x", "t.sh"])
+    );
+    assert_eq!(report["renamed"][1]["now_at"], "src/train.sh");
+    let text = place.ok(&["status", "data", "t.sh"]).stdout;
+    assert!(text.contains("  data/x  is datasets/x now\n"), "{text}");
+    assert!(!place.ok(&["show", "net@1.0.0"]).stdout.contains("stale"));
+
+    run(&place, &["sh", "-c", "sort datasets/x > other"]);
+    assert_eq!(place.status().0, 0);
+    place.write("datasets/x", b"another one\n");
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("  model  datasets/x has changed on disk\n"), "{text}");
+    let text = place.ok(&["show", "net@1.0.0"]).stdout;
+    assert!(text.contains("datasets/x has changed on disk"), "{text}");
+}
+
+#[test]
 fn an_earlier_version_that_was_brought_back_is_one_also_when_a_run_has_read_it() {
     let place = Place::empty();
     place.ok(&["init"]);

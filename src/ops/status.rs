@@ -36,7 +36,7 @@ pub use redo::{Redo, RedoCaveat, RedoHow, StaleModel};
 use asked::Asked;
 use files::OnDisk;
 use redo::Again;
-use renamed::Renamings;
+use renamed::NewName;
 
 /// Compares what is recorded with the disk: the files and folders in `paths`, seen from `folder`; all where there are none.
 ///
@@ -75,6 +75,7 @@ pub fn status(
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
     ancestry.end_at(&looking.restored);
+    looking.find_renamed()?;
     looking.sort_out_unlisted(&on_the_way)?;
     looking.sort_out(&targets)?;
     looking.find_gone()?;
@@ -123,6 +124,7 @@ pub fn changed_since_made(
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
     ancestry.end_at(&looking.restored);
+    looking.find_renamed()?;
     looking.find_gone()?;
     let mut causes = BTreeSet::new();
     for outdated in ancestry.outdated(snapshot, &|path| looking.now(path))? {
@@ -153,8 +155,8 @@ struct Looking<'a> {
     again: Again,
     /// Those that are gone from the disk, and that no run can make again.
     gone: HashSet<usize>,
-    /// Where sources lie that somebody gave another name.
-    renamings: Renamings,
+    /// Where sources lie that are gone from the disk since somebody gave them another name.
+    renamed: HashMap<usize, NewName>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     here: Here<'a>,
     /// The newest versions of files that are judged by an earlier one, which runs of this workspace know.
@@ -183,7 +185,7 @@ impl<'a> Looking<'a> {
             lost: HashSet::new(),
             again: Again::default(),
             gone: HashSet::new(),
-            renamings: Renamings::default(),
+            renamed: HashMap::new(),
             writers: HashMap::new(),
             here: Here::of(workspace),
             newer_elsewhere: HashMap::new(),

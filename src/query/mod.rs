@@ -33,8 +33,8 @@ pub use history::{
 pub use labels::shown_label;
 pub use metrics::{Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, chart, metric_rows, share};
 pub use newest::{NewestFile, newest_file_known_to, newest_files, superseded_among};
-pub(crate) use origin::last_write_at_path;
 pub use origin::{Origin, Write, last_writer, origin, writers};
+pub(crate) use origin::{is_telling, last_write_at_path};
 pub use removal::{Removal, RemovedBy, Removers, removed, removed_as_known_to};
 pub use report::{
     ByNow, CameFrom, Folded, Gap, RunHead, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep,

@@ -276,7 +276,7 @@ fn removed_row(removed: &RemovedFile) -> Vec<String> {
 }
 
 fn renamed_row(renamed: &RenamedFile) -> Vec<String> {
-    vec![renamed.file.artifact.path.to_string(), format!("has its bytes at {}", renamed.now_at)]
+    vec![renamed.file.artifact.path.to_string(), format!("is {} now", renamed.now_at)]
 }
 
 fn altered_row(altered: &AlteredFile) -> Vec<String> {
@@ -392,7 +392,7 @@ fn totals(report: &StatusReport) -> String {
     for (count, words) in [
         (report.superseded, "superseded by later runs"),
         (report.removed.len() as u64, "removed by runs"),
-        (report.renamed.len() as u64, "gone that were read under other names since"),
+        (report.renamed.len() as u64, "gone that have other names now"),
         (report.older.len() as u64, "made before its own command wrote on in what it had read"),
         (report.in_git, "gone that git has"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),

@@ -226,7 +226,7 @@ impl Looking<'_> {
             self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));
         } else if self.is_scratch(&file.artifact.path) {
             self.report.gone_outside += 1;
-        } else if let Some(now_at) = self.renamings.of(self.workspace, self.snapshot, file)? {
+        } else if let Some(now_at) = self.renamed.get(&at).map(|new| new.path.clone()) {
             let file = self.recorded(file)?;
             self.report.renamed.push(RenamedFile { file, now_at });
         } else if is_kept {

@@ -1,60 +1,268 @@
-//! Sources that somebody gave another name by hand: they are known by their bytes.
+//! Files that somebody gave another name by hand: they are known by their bytes.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
+use super::Looking;
 use super::files::{OnDisk, on_disk};
+use crate::capture::ignored::IgnoreRules;
 use crate::error::Result;
 use crate::model::{ArtifactPath, Digest};
-use crate::ops::Workspace;
-use crate::query::NewestFile;
+use crate::ops::WORKSPACE_FOLDER;
+use crate::query::{NewestFile, is_telling};
 use crate::store::{ArtifactNo, Snapshot};
 
-/// The file on disk that was first read last, of those with the same bytes that no recorded step wrote: by digest.
-#[derive(Default)]
-pub(super) struct Renamings {
-    newest: HashMap<Digest, Option<(ArtifactPath, i64)>>,
+/// As many names of files and folders are looked at for what has another name now, those of upper folders first.
+const NAMES_MAX: usize = 100_000;
+/// As many files that have the size of one that is gone are read.
+const FILES_MAX: usize = 10_000;
+/// Folders that tools fill, besides those whose name begins with a dot: nobody moves files there.
+const OF_TOOLS: [&str; 2] = ["node_modules", "__pycache__"];
+
+/// The name that a file has now.
+#[derive(Clone)]
+pub(super) struct NewName {
+    pub(super) path: ArtifactPath,
+    /// What lies there.
+    pub(super) now: Digest,
+    /// Whether its bytes are so many that it is known by them.
+    is_telling: bool,
 }
 
-impl Renamings {
-    /// Returns where a source that is gone lies now: at a path where its bytes were read for the first time after they were read for the
-    /// last time at its own. All empty files are equal; that makes none of them another's new name.
-    pub(super) fn of(
-        &mut self,
-        workspace: &Workspace,
-        snapshot: &Snapshot,
+/// What of the same bytes was read at other paths, and no recorded step wrote there.
+struct ReadElsewhere {
+    /// The path at which they were first read last, of those where they lie still, and when.
+    same: Option<(ArtifactPath, i64)>,
+    /// Likewise, of the others.
+    last: Option<(ArtifactNo, ArtifactPath, i64)>,
+}
+
+/// What is recorded of the new name of a file that is gone.
+enum Recorded {
+    New(NewName),
+    /// It has another one since: that of a file which is gone as well, and was first read then.
+    Follows(usize, i64),
+    Nothing,
+}
+
+/// A file on disk with the size of one that is gone, and when it came to lie there at the latest.
+struct Lying {
+    path: ArtifactPath,
+    place: PathBuf,
+    since: i64,
+}
+
+impl Looking<'_> {
+    /// Finds where sources lie that are gone: at a path where their bytes were read for the first time after they were read for the
+    /// last time at their own, or where their bytes came to lie since, and nobody has read them yet. All empty files are equal; that
+    /// makes none of them another's new name.
+    ///
+    /// Where something is gone of which no new name is recorded, the names of files in the workspace are looked through.
+    pub(super) fn find_renamed(&mut self) -> Result<()> {
+        let mut gone: Vec<usize> =
+            self.disk.iter().filter(|(_, disk)| **disk == OnDisk::Gone).map(|(at, _)| *at).collect();
+        gone.sort_unstable();
+        let mut read: HashMap<Digest, ReadElsewhere> = HashMap::new();
+        let (mut follow, mut wanted) = (Vec::new(), Vec::new());
+        for at in gone {
+            let file = self.files[at].clone();
+            let has_bytes = file.artifact.has_content() && file.artifact.size_bytes > 0;
+            if file.writer.is_some() || file.superseded || !has_bytes || self.removal(at)?.is_some() {
+                continue;
+            }
+            match self.recorded_name(&file, &mut read)? {
+                Recorded::New(name) => {
+                    self.renamed.insert(at, name);
+                }
+                Recorded::Follows(other, since) => follow.push((since, at, other)),
+                Recorded::Nothing => {
+                    if is_telling(file.artifact.size_bytes)
+                        && file.artifact.path.is_inside()
+                        && !self.is_of_elsewhere(&file)?
+                    {
+                        wanted.push(at);
+                    }
+                }
+            }
+        }
+        if !wanted.is_empty() {
+            self.find_unrecorded_names(&wanted)?;
+        }
+        // Each follows one that was read later, which may follow another one itself.
+        follow.sort_unstable_by_key(|(since, _, _)| Reverse(*since));
+        for (_, at, other) in follow {
+            if let Some(name) = self.renamed.get(&other).cloned() {
+                self.renamed.insert(at, name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the name that a file has now which is gone from its path, where its bytes prove that it is the same.
+    pub(super) fn new_name(&self, at: usize) -> Option<&NewName> {
+        self.renamed.get(&at).filter(|name| name.is_telling)
+    }
+
+    fn recorded_name(
+        &self,
         file: &NewestFile,
-    ) -> Result<Option<ArtifactPath>> {
-        if file.writer.is_some() || file.artifact.size_bytes == 0 {
-            return Ok(None);
-        }
-        let newest = match self.newest.entry(file.artifact.digest) {
+        read: &mut HashMap<Digest, ReadElsewhere>,
+    ) -> Result<Recorded> {
+        let digest = file.artifact.digest;
+        let elsewhere = match read.entry(digest) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(newest(workspace, snapshot, &file.artifact.digest)?),
+            Entry::Vacant(place) => place.insert(self.read_elsewhere(&digest)?),
         };
-        let Some((path, since)) = newest else { return Ok(None) };
-        let read =
-            snapshot.reads_between(file.number, *since, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        Ok(read.is_continue().then(|| path.clone()))
+        let is_telling = is_telling(file.artifact.size_bytes);
+        if let Some((path, since)) = &elsewhere.same {
+            return Ok(match is_unread_since(self.snapshot, file.number, *since)? {
+                true => Recorded::New(NewName { path: path.clone(), now: digest, is_telling }),
+                false => Recorded::Nothing,
+            });
+        }
+        let Some((number, path, since)) = elsewhere.last.as_ref().filter(|_| is_telling) else {
+            return Ok(Recorded::Nothing);
+        };
+        if *number == file.number || !is_unread_since(self.snapshot, file.number, *since)? {
+            return Ok(Recorded::Nothing);
+        }
+        let other = self.places.get(&self.snapshot.path_of(*number)).copied();
+        Ok(match on_disk(self.workspace, &self.snapshot.artifact(*number)?) {
+            OnDisk::Other(now) => Recorded::New(NewName { path: path.clone(), now, is_telling }),
+            OnDisk::Gone => match other.filter(|other| self.disk.contains_key(other)) {
+                Some(other) => Recorded::Follows(other, *since),
+                None => Recorded::Nothing,
+            },
+            _ => Recorded::Nothing,
+        })
+    }
+
+    fn read_elsewhere(&self, digest: &Digest) -> Result<ReadElsewhere> {
+        let mut found = ReadElsewhere { same: None, last: None };
+        for number in self.snapshot.artifacts_with(digest)? {
+            let Some(since) = first_read(self.snapshot, number)? else { continue };
+            let artifact = self.snapshot.artifact(number)?;
+            if on_disk(self.workspace, &artifact) == OnDisk::Same {
+                if found.same.as_ref().is_none_or(|(_, known)| *known < since) {
+                    found.same = Some((artifact.path, since));
+                }
+            } else if found.last.as_ref().is_none_or(|(_, _, known)| *known < since) {
+                found.last = Some((number, artifact.path, since));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Finds the files on disk that have the bytes of such as are gone, and that came to lie there since: each is the new name of one,
+    /// first of one that was called so in another folder.
+    fn find_unrecorded_names(&mut self, wanted: &[usize]) -> Result<()> {
+        let mut sizes: HashMap<u64, i64> = HashMap::new();
+        for at in wanted {
+            let file = &self.files[*at];
+            let since = first_read(self.snapshot, file.number)?.unwrap_or(i64::MAX);
+            let known = sizes.entry(file.artifact.size_bytes).or_insert(since);
+            *known = since.min(*known);
+        }
+        let lying = self.files_of_sizes(&sizes);
+        let digests = lying.par_iter().map(|file| self.workspace.digests().of(&file.place).ok());
+        let digests: Vec<Option<Digest>> = digests.collect();
+        let mut by_digest: HashMap<Digest, Vec<&Lying>> = HashMap::new();
+        for (file, digest) in lying.iter().zip(digests) {
+            if let Some(digest) = digest {
+                by_digest.entry(digest).or_default().push(file);
+            }
+        }
+        let mut taken: HashSet<&ArtifactPath> = HashSet::new();
+        for is_by_name in [true, false] {
+            for at in wanted {
+                let NewestFile { artifact, number, .. } = &self.files[*at];
+                if self.renamed.contains_key(at) {
+                    continue;
+                }
+                for file in by_digest.get(&artifact.digest).into_iter().flatten() {
+                    let has_name = file.path.file_name() == artifact.path.file_name();
+                    if (has_name || !is_by_name)
+                        && !taken.contains(&file.path)
+                        && is_unread_since(self.snapshot, *number, file.since)?
+                        && !self.is_recorded_there(&file.path, &artifact.digest)?
+                    {
+                        taken.insert(&file.path);
+                        let (path, now) = (file.path.clone(), artifact.digest);
+                        self.renamed.insert(*at, NewName { path, now, is_telling: true });
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the files of the workspace that have one of some sizes, and that came to lie there, or were changed, since the time that
+    /// belongs to it.
+    fn files_of_sizes(&mut self, sizes: &HashMap<u64, i64>) -> Vec<Lying> {
+        let root = self.workspace.root();
+        let rules = IgnoreRules::of(root);
+        let mut folders = VecDeque::from([root.to_owned()]);
+        let (mut found, mut left, mut is_cut) = (Vec::new(), NAMES_MAX, false);
+        while let Some(folder) = folders.pop_front() {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for entry in entries.flatten() {
+                if left == 0 || found.len() >= FILES_MAX {
+                    is_cut = true;
+                    break;
+                }
+                left -= 1;
+                let (Ok(kind), name, place) = (entry.file_type(), entry.file_name(), entry.path()) else {
+                    continue;
+                };
+                if name.as_encoded_bytes().starts_with(b".") || OF_TOOLS.iter().any(|tool| name == *tool) {
+                    continue;
+                }
+                if kind.is_dir() && !place.join(WORKSPACE_FOLDER).exists() {
+                    folders.push_back(place);
+                } else if kind.is_file()
+                    && let Some(since) = lies_since(&place, sizes)
+                    && !rules.ignores(&place, false)
+                    && let Ok(path) = ArtifactPath::within(root, &place)
+                {
+                    found.push(Lying { path, place, since });
+                }
+            }
+        }
+        if is_cut {
+            let words =
+                "not all of the workspace was looked through for what is gone and may have another name";
+            self.report.notes.push(words.to_owned());
+        }
+        found.sort_by(|one, other| one.path.cmp(&other.path));
+        found
+    }
+
+    /// Returns true where these bytes are recorded to have lain at a path: they did not come to lie there from elsewhere just now.
+    fn is_recorded_there(&self, path: &ArtifactPath, digest: &Digest) -> Result<bool> {
+        let Some(path) = self.snapshot.path_no(path)? else { return Ok(false) };
+        Ok(self.snapshot.artifact_no(path, digest)?.is_some())
     }
 }
 
-fn newest(
-    workspace: &Workspace,
-    snapshot: &Snapshot,
-    digest: &Digest,
-) -> Result<Option<(ArtifactPath, i64)>> {
-    let mut found: Option<(ArtifactPath, i64)> = None;
-    for number in snapshot.artifacts_with(digest)? {
-        let Some(since) = first_read(snapshot, number)? else { continue };
-        let artifact = snapshot.artifact(number)?;
-        let is_later = found.as_ref().is_none_or(|(_, known)| *known < since);
-        if is_later && on_disk(workspace, &artifact) == OnDisk::Same {
-            found = Some((artifact.path, since));
-        }
-    }
-    Ok(found)
+/// Returns since when at the latest a file lies where it does, where it has one of some sizes and that is later than the time which
+/// belongs to it.
+fn lies_since(place: &Path, sizes: &HashMap<u64, i64>) -> Option<i64> {
+    let found = place.symlink_metadata().ok()?;
+    let earliest = sizes.get(&found.size())?;
+    let since = found.ctime().saturating_mul(1_000_000).saturating_add(found.ctime_nsec() / 1000);
+    Some(since).filter(|since| since > earliest)
+}
+
+fn is_unread_since(snapshot: &Snapshot, version: ArtifactNo, since: i64) -> Result<bool> {
+    let read = snapshot.reads_between(version, since, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+    Ok(read.is_continue())
 }
 
 /// Returns when a version was first read; `None` where a recorded step wrote it.

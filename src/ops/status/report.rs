@@ -26,7 +26,7 @@ pub struct StatusReport {
     pub pending: Vec<RecordedFile>,
     /// Files that a run took away. That is no fault.
     pub removed: Vec<RemovedFile>,
-    /// Sources that somebody gave another name, under which they were read since. That is no fault.
+    /// Sources that somebody gave another name. That is no fault, and makes nothing stale.
     pub renamed: Vec<RenamedFile>,
     /// Whether a part of the workspace was asked about.
     pub is_of_part: bool,
@@ -143,7 +143,7 @@ pub struct RemovedFile {
 pub struct RenamedFile {
     /// The file as recorded.
     pub file: RecordedFile,
-    /// Where the same bytes lie now.
+    /// Where it lies now, if not changed there since.
     pub now_at: ArtifactPath,
 }
 

@@ -16,6 +16,7 @@ impl Looking<'_> {
         let file = &self.files[*at];
         match self.disk.get(at)? {
             OnDisk::Other(digest) => Some(Now::Bytes(*digest)),
+            OnDisk::Gone if let Some(name) = self.new_name(*at) => Some(Now::Bytes(name.now)),
             OnDisk::Gone if self.gone.contains(at) => Some(Now::Gone),
             // What is no file, such as the environment of a program, is another thing to each of its readers.
             OnDisk::Gone | OnDisk::Elsewhere if file.read_since.is_some() => None,
@@ -48,6 +49,7 @@ impl Looking<'_> {
             if is_source
                 && file.artifact.has_content()
                 && file.artifact.path.is_inside()
+                && self.new_name(at).is_none()
                 && self.removal(at)?.is_none()
                 && !self.is_of_elsewhere(&file)?
             {
@@ -115,8 +117,9 @@ impl Looking<'_> {
                 Some(Now::Gone) => None,
                 None => continue,
             };
-            let newest = &self.files[self.places[&cause.path]];
-            used.path = newest.artifact.path.clone();
+            let at = self.places[&cause.path];
+            let newest = &self.files[at];
+            used.path = self.new_name(at).map_or(&newest.artifact.path, |name| &name.path).clone();
             let is_written = Some(newest.artifact.digest) == now && !self.restored.contains(&newest.number);
             let write = newest.writer.filter(|_| is_written);
             let run = match write {

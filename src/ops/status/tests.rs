@@ -268,6 +268,40 @@ fn a_source_that_was_read_under_another_name_since_is_no_longer_missed() {
 }
 
 #[test]
+fn what_was_made_from_a_source_that_only_has_another_name_is_not_stale() {
+    let with_bytes = |words: &[&str]| -> Vec<String> {
+        let of = |word: &&str| word.replace("=S", &format!("={}", "7".repeat(64)));
+        words.iter().map(of).map(|word| word.replace("=T", &format!("={}", "8".repeat(64)))).collect()
+    };
+    let check = |runs: &[&str], disk: &[&str], expected: &[&str]| {
+        let (runs, disk) = (with_bytes(runs), with_bytes(disk));
+        let [runs, disk] = [&runs, &disk].map(|words| words.iter().map(String::as_str).collect::<Vec<_>>());
+        check(&runs, &disk, expected);
+    };
+    let runs = ["d/a=S -> o=1", "e/a=S -> p=1"];
+    check(&runs, &["e/a=S", "o=1", "p=1"], &[]);
+    // Nobody has read it under its new name yet; it may be code, and have another name in its folder, too.
+    check(&runs[..1], &["e/a=S", "o=1"], &[]);
+    check(&["!t.py=S -> o=1"], &["src/train.py=S", "o=1"], &[]);
+    check(&["o=1 a=S -> q=1"], &["o=1", "b=S", "q=1"], &[]);
+    // Its bytes were changed since, under its new name.
+    check(&runs, &["e/a=T", "o=1", "p=1"], &["changed e/a", "stale o", "stale p"]);
+    check(&[runs[0], runs[1], "e/a=T -> p=2"], &["e/a=T", "o=1", "p=2"], &["stale o"]);
+    // And given yet another name.
+    check(&runs, &["f/a=S", "o=1", "p=1"], &[]);
+    // Something else has its old name.
+    check(&runs, &["d/a=T", "e/a=S", "o=1", "p=1"], &["changed d/a", "stale o"]);
+    check(&runs[..1], &["d/a=T", "e/a=S", "o=1"], &["changed d/a", "stale o"]);
+    // It had both names when it was read, or its bytes were written there by a run.
+    check(&["d/a=S e/a=S -> o=1"], &["e/a=S", "o=1"], &["stale o", "lost d/a"]);
+    check(&["d/a=S -> e/a=S"], &["e/a=S"], &["stale e/a", "lost d/a"]);
+    // One file is the new name of one.
+    check(&["d/a=S d/b=S -> o=1"], &["e/b=S", "o=1"], &["stale o", "lost d/a"]);
+    // Few equal bytes prove nothing.
+    check(&["d/a=7 -> o=1"], &["e/a=7", "o=1"], &["stale o", "lost d/a"]);
+}
+
+#[test]
 fn a_version_without_content_is_not_newer_than_what_lies_there() {
     for runs in [[" -> a=NONE", "a=1 -> b=1"], ["a=1 -> b=1", " -> a=NONE"]] {
         check(&runs, &["a=1", "b=1"], &[]);

@@ -1,7 +1,7 @@
 //! Files beside recorded outputs, and new ones beside inputs, that nobody recorded.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,8 @@ impl Looking<'_> {
         }
         unknown.extend(self.in_new_folders(&mut unrecorded, &mut read_by)?);
         let new: BTreeSet<&ArtifactPath> = self.report.new.iter().map(|new| &new.path).collect();
-        unknown.retain(|path| asked.has(path.as_bytes()) && !new.contains(path));
+        let renamed: HashSet<&ArtifactPath> = self.renamed.values().map(|name| &name.path).collect();
+        unknown.retain(|path| asked.has(path.as_bytes()) && !new.contains(path) && !renamed.contains(path));
         self.report.unknown = unknown.into_iter().collect();
         Ok(())
     }
