@@ -215,7 +215,7 @@ fn an_output_that_differs_is_named() {
     assert_eq!(answer.code, 1);
     assert!(answer.stdout.contains("differs  out/random"), "{}", answer.stdout);
     assert!(
-        answer.stdout.contains("missing  out/") && answer.stdout.contains("new      rerun://"),
+        answer.stdout.contains("missing  out/") && answer.stdout.contains("new      out/"),
         "{}",
         answer.stdout
     );
@@ -615,4 +615,51 @@ fn a_repetition_that_measures_something_else_is_not_the_same() {
     assert_eq!((&json["same"], &json["metrics"]["ignored"]), (&true.into(), &serde_json::json!(["loss"])));
     let wrong = place.run(&["rerun", "@", "--ignore-metric", "["]);
     assert!(wrong.code == 2 && wrong.stderr.contains("`[` is no pattern"), "{wrong:?}");
+}
+
+#[test]
+fn what_is_up_to_date_and_was_not_made_is_not_made_by_the_repetition() {
+    let place = Place::empty();
+    place.write("Makefile", b"all: b d\nb: a\n\ttr a-z A-Z < a > b\nd: c e\n\ttr a-z A-Z < c > d\n");
+    // Of its sources some are in git, and one is not.
+    place.write("a", b"some words\n");
+    place.write("c", b"other words\n");
+    place.write("e", b"more words\n");
+    place.write(".gitignore", b"/a\n/b\n/d\n/o\n/in\n/sum\n");
+    place.commit_all("Add rules");
+    let place = place.with_real_clock();
+    place.ok(&["run", "--", "make", "all"]);
+    if !place.was_observed() {
+        return;
+    }
+    let append = |path: &str| place.write(path, &[&place.read(path)[..], b"more\n"].concat());
+    append("c");
+    place.ok(&["run", "--name", "again", "--", "make", "all"]);
+    let answer = place.ok(&["rerun", "again"]);
+    assert!(answer.stdout.contains("1 output, all with the same bytes"), "{}", answer.stdout);
+    assert!(!answer.stdout.contains("also made"), "{}", answer.stdout);
+
+    // What somebody took away before, by hand, was not there.
+    place.write("in/1", b"1\n");
+    place.ok(&["run", "--", "sh", "-c", "cat in/* > sum"]);
+    std::fs::rename(place.at("in/1"), place.at("in/2")).unwrap();
+    place.ok(&["run", "--name", "sum", "--", "sh", "-c", "cat in/* > sum"]);
+    place.ok(&["rerun", "sum"]);
+
+    // What it makes all the same is as it was.
+    place.write(
+        "Makefile",
+        b"all: b d\nb: a\n\ttest -e o || tr a-z A-Z < a > b\nd: c\n\ttr a-z A-Z < c > d\n.PHONY: b\n",
+    );
+    place.write("o", b"");
+    place.git(&["add", "Makefile"]);
+    place.git(&["commit", "-q", "-m", "Make it always"]);
+    append("c");
+    place.ok(&["run", "--name", "third", "--", "make", "all"]);
+    std::fs::remove_file(place.at("o")).unwrap();
+    let answer = place.ok(&["rerun", "third"]);
+    assert!(
+        answer.stdout.contains("1 output, all with the same bytes\nalso made, as it was: b\n"),
+        "{answer:?}"
+    );
 }

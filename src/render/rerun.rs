@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::{Artifact, ArtifactPath, NodeId};
 use crate::ops::rerun::RerunSummary;
+use crate::query::rerun_name;
 use crate::render::diff::{metric_json, metric_row};
 use crate::render::show_json::artifact_json;
 use crate::render::status::{aligned, left_out};
@@ -38,9 +39,14 @@ pub fn text(summary: &RerunSummary) -> String {
         format!("{path}  {} then, {} now{repacked}", content_words(then), content_words(now))
     });
     list("differs", differs.collect(), outputs.differs.len());
-    let names = |files: &[Artifact]| files.iter().take(FILES_MAX).map(|file| file.path.in_json()).collect();
+    let names = |files: &[Artifact]| -> Vec<String> {
+        files.iter().take(FILES_MAX).map(|file| file.path.in_json()).collect()
+    };
     list("missing", names(&outputs.missing), outputs.missing.len());
-    list("new", names(&outputs.new), outputs.new.len());
+    let front = format!("{}/", rerun_name(original.id));
+    let new = outputs.new.iter().take(FILES_MAX).map(|file| file.path.in_json());
+    let new = new.map(|path| path.strip_prefix(&front).map(str::to_owned).unwrap_or(path));
+    list("new", new.collect(), outputs.new.len());
     let mut changes = |paths: &[ArtifactPath], when: &str| {
         let lines = paths.iter().take(FILES_MAX).map(|path| format!("{path}  {when}"));
         list("removed", lines.collect(), paths.len());
@@ -69,6 +75,12 @@ pub fn text(summary: &RerunSummary) -> String {
         (_, true) => writeln!(text, "{count}, all with the same bytes"),
         _ => writeln!(text, "{} of {count} with the same bytes", outputs.same.len()),
     };
+    if !outputs.also_made.is_empty() {
+        let more = outputs.also_made.len().saturating_sub(FILES_MAX) as u64;
+        let more = (more > 0).then(|| format!("and {} more", thousands(more)));
+        let also = names(&outputs.also_made).into_iter().chain(more).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "also made, as it was: {also}");
+    }
     let metrics = summary.metrics_same + summary.metrics.len() as u64;
     let _ = match (counted(metrics, "metric", "metrics"), summary.metrics.len()) {
         _ if metrics == 0 => Ok(()),
@@ -125,6 +137,7 @@ pub fn json(summary: &RerunSummary) -> Value {
             "differs": outputs.differs.iter().map(pair).collect::<Vec<_>>(),
             "missing": files(&outputs.missing),
             "new": files(&outputs.new),
+            "also_made": files(&outputs.also_made),
             "by_pattern": outputs.by_pattern.iter().map(|(path, pattern)| {
                 json!({"path": path.in_json(), "pattern": pattern})
             }).collect::<Vec<_>>(),

@@ -45,6 +45,19 @@ pub fn apply_patch(folder: &Path, patch: &[u8]) -> Result<()> {
     })
 }
 
+/// Tells the index of a work tree the times that its files have now.
+///
+/// # Errors
+/// A request error where git cannot.
+pub fn refresh(folder: &Path) -> Result<()> {
+    let mut refresh = git(folder);
+    refresh.args(["update-index", "-q", "--refresh"]);
+    run(refresh, b"")?.map_err(|output| {
+        Error::request(format!("cannot refresh the index of `{}`", folder.display()))
+            .because(words_of(&output))
+    })
+}
+
 fn git(folder: &Path) -> Command {
     let mut command = Command::new("git");
     for name in REPOSITORY_VARIABLES {

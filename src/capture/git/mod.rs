@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use crate::digests::Digests;
 use crate::error::Result;
 
-pub use checkout::{apply_patch, check_out};
+pub use checkout::{apply_patch, check_out, refresh};
 pub use commit_tree::{CommitTree, InGit};
 pub use history::{BuiltOn, Hold, are_here, changed_between, hold_on};
 pub use ignored::Ignored;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::needs::lies_at;
 use super::{Original, Place};
-use crate::model::{Artifact, ArtifactPath, Role, RunKind, Step};
+use crate::model::{Artifact, ArtifactPath, Role, RunKind, Step, Timestamp};
 use crate::ops::Workspace;
 use crate::projection::names::run_folder_name;
 use crate::query;
@@ -23,6 +24,8 @@ pub struct OutputComparison {
     pub missing: Vec<Artifact>,
     /// Only the repetition wrote it.
     pub new: Vec<Artifact>,
+    /// The repetition wrote it again, and it is as it was when the run ended, which had not written it; as it is named in the workspace.
+    pub also_made: Vec<Artifact>,
     /// What was compared with a file whose path differs in time stamps, ids and counters only: the path of then, and what both
     /// paths have in common.
     pub by_pattern: BTreeMap<ArtifactPath, String>,
@@ -57,9 +60,10 @@ pub(super) fn compare(
     original: &Original,
     now: &[Step],
     place: &Place,
-    root: &Path,
+    workspace: &Workspace,
     is_work: &dyn Fn(&Path) -> bool,
 ) -> OutputComparison {
+    let root = workspace.root();
     let mut found = OutputComparison::default();
     let is_pipeline = original.run().kind == RunKind::Pipeline;
     let front = format!("{}/", original.name());
@@ -88,6 +92,7 @@ pub(super) fn compare(
         found.not_compared = told.count() as u64;
     }
     pair(before, after, &mut found);
+    as_it_was(original, workspace, &front, &mut found);
     let (before, mut now) = (removed(&original.steps, ""), removed(now, &front));
     for path in before {
         match now.remove(&path) {
@@ -126,6 +131,32 @@ fn pair(
         }
     }
     found.new = after.into_values().collect();
+}
+
+/// Tells what is new from what was made again as it had been lying there: a program that makes only what is out of date may go by more
+/// than the copy has.
+fn as_it_was(original: &Original, workspace: &Workspace, front: &str, found: &mut OutputComparison) {
+    let ended = original.head.view.ended_at();
+    let lay_as_it_ended = |artifact: &Artifact| {
+        let place = artifact.path.on_disk(workspace.root())?;
+        let written = place.metadata().ok()?.modified().ok()?;
+        let written = written.duration_since(std::time::UNIX_EPOCH).ok()?.as_micros();
+        Some(
+            ended? >= Timestamp::from_micros(written as i64)
+                && lies_at(workspace.digests(), &place, &artifact.digest),
+        )
+    };
+    for new in std::mem::take(&mut found.new) {
+        let name = new.path.as_bytes().strip_prefix(front.as_bytes());
+        let path = name.and_then(|name| ArtifactPath::from_bytes(name.to_vec()).ok());
+        let named = Artifact { path: path.unwrap_or_else(|| new.path.clone()), ..new.clone() };
+        let then = original.lay_there.files.get(&named.path);
+        if then.is_some_and(|then| then.digest == new.digest) || lay_as_it_ended(&named) == Some(true) {
+            found.also_made.push(named);
+        } else {
+            found.new.push(new);
+        }
+    }
 }
 
 /// Returns the files of the workspace that steps took away, whose names begin with `front` where a copy stood for it.

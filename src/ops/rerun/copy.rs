@@ -1,8 +1,9 @@
 //! A copy of the workspace as it was for a run: commit, patch, and what else the run read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(super) struct Filled {
 /// Folders are stamped with the last tick of their clock, which mostly was not longer ago. One that was made just before the run
 /// began is better not taken for one of the run's.
 const TICK_US: i64 = 4_000;
+/// So much is copied of what lay there and was not read.
+const LAY_THERE_MAX_BYTES: u64 = 1 << 30;
 /// As many missing files are named.
 const MISSING_MAX: usize = 20;
 
@@ -141,6 +144,7 @@ pub(super) fn fill(
     let digests = workspace.digests();
     let mut source = Source { workspace, snapshot, commits: Commits::new(workspace, snapshot) };
     let (mut missing, mut kept, mut kept_outside) = (Vec::new(), Vec::new(), Vec::new());
+    let mut placed = HashMap::new();
     for artifact in needs.files.values() {
         let Some(here) = artifact.path.on_disk(workspace.root()) else { continue };
         let top = match artifact.path.is_inside() {
@@ -152,6 +156,7 @@ pub(super) fn fill(
                 .map(|tree| (tree.there.as_path(), &tree.copy)),
         };
         if let Some((there, copy)) = top {
+            placed.extend(artifact.path.on_disk(&root).map(|place| (place, artifact)));
             match source.bring(artifact, original.links.get(artifact), (there, copy))? {
                 Brought::There | Brought::Here => {}
                 Brought::Kept => kept.push(artifact),
@@ -222,6 +227,16 @@ pub(super) fn fill(
             fs::create_dir_all(root.join(inside)).map_err(failed)?;
         }
     }
+    let (brought, left_out) = source.bring_what_lay_there(original, &root)?;
+    placed.extend(brought);
+    if left_out > 0 {
+        notes.push(format!("{left_out} files that lay there then, and that it did not read, are not in the copy: they are too large"));
+    }
+    if original.lay_there.is_any_written {
+        original.lay_there.set_times(&root, &placed).map_err(failed)?;
+        // The index of git would take all files for changed until it has seen their times.
+        let _ = git::refresh(&root);
+    }
     Ok(Filled { root, others: beside.others, notes })
 }
 
@@ -230,8 +245,7 @@ pub(super) fn fill(
 fn folder_of_then(original: &Original, root: &Path, folder: &Path) -> Option<PathBuf> {
     let run = &original.head.view;
     // What lay there as the command itself began was not made by it, also where it was made just before `lineage` was called.
-    let began = original.steps.iter().map(|step| step.started_at).min();
-    let from = began.unwrap_or(run.run.started_at).micros();
+    let from = original.began().micros();
     let until = run.outcomes.iter().map(|outcome| outcome.at.micros()).max()?;
     let was_made = |folder: &Path| {
         let born = fs::symlink_metadata(folder).and_then(|found| found.created()).ok()?;
@@ -431,6 +445,44 @@ impl Source<'_> {
         fs::copy(here, &place).map_err(failed)?;
         // It may have changed while it was copied.
         Ok(if lies_at(digests, &place, &artifact.digest) { Brought::Here } else { Brought::Missing })
+    }
+
+    /// Puts what lay there as the run began, and what it did not read, into the copy, unless something lies there already; returns
+    /// what lies there now, and how many files were left out.
+    fn bring_what_lay_there<'o>(
+        &mut self,
+        original: &'o Original,
+        root: &Path,
+    ) -> Result<(HashMap<PathBuf, &'o Artifact>, usize)> {
+        let (mut placed, mut left_out, mut room) = (HashMap::new(), 0, LAY_THERE_MAX_BYTES);
+        for artifact in original.lay_there.files.values() {
+            let Some(place) = artifact.path.on_disk(root) else { continue };
+            let is_certain = || {
+                let here = artifact.path.on_disk(self.workspace.root());
+                let found = here.and_then(|here| here.symlink_metadata().ok());
+                let changed = found.map(|found| found.ctime() * 1_000_000 + found.ctime_nsec() / 1_000);
+                changed.is_some_and(|us| us <= original.began().micros())
+            };
+            if !original.lay_there.seen_later.contains(&artifact.path) && !is_certain() {
+                continue;
+            }
+            let is_there = match place.symlink_metadata() {
+                Ok(_) => lies_at(self.workspace.digests(), &place, &artifact.digest),
+                Err(_) if artifact.size_bytes > room => {
+                    left_out += 1;
+                    false
+                }
+                Err(_) => {
+                    let brought = self.bring(artifact, None, (self.workspace.root(), root))?;
+                    room -= if brought == Brought::Missing { 0 } else { artifact.size_bytes };
+                    brought != Brought::Missing
+                }
+            };
+            if is_there {
+                placed.insert(place, artifact);
+            }
+        }
+        Ok((placed, left_out))
     }
 
     /// Puts a file into the copy that another commit has, where that of the run is gone.

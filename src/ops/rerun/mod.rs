@@ -5,6 +5,7 @@ mod around;
 mod beside;
 mod compare;
 mod copy;
+mod lay_there;
 mod needs;
 mod others;
 mod repacked;
@@ -17,7 +18,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, LinkText, Metric, NodeId, RemarkKind, Role, Run, RunKind,
-    RunStatus, Step, os_word,
+    RunStatus, Step, Timestamp, os_word,
 };
 use crate::ops::diff::run_meant;
 use crate::ops::metrics::NamePattern;
@@ -33,6 +34,7 @@ use crate::store::{RunNo, Snapshot};
 
 use around::Around;
 pub use compare::OutputComparison;
+use lay_there::LayThere;
 
 /// A run to repeat.
 #[derive(Debug, Clone)]
@@ -118,8 +120,10 @@ pub fn rerun(workspace: &Workspace, clock: &Clock, request: &RerunRequest) -> Re
     head.alive = workspace.is_at_work(&view.snapshot, &head.view)?;
     let steps = view.snapshot.whole_steps_of(number)?;
     let around = around::seen_around(&view.snapshot, &head)?;
-    let mut original = Original { head, steps, around, links: BTreeMap::new() };
+    let (links, lay_there) = Default::default();
+    let mut original = Original { head, steps, around, links, lay_there };
     original.check()?;
+    original.lay_there = LayThere::as_began(&view.snapshot, number, &original)?;
     if !request.here {
         original.links = needs::links(workspace, &view.snapshot, &original)?;
     }
@@ -219,11 +223,19 @@ pub(crate) struct Original {
     around: Option<Around>,
     /// The texts of the symbolic links that it read and did not make.
     links: BTreeMap<Artifact, LinkText>,
+    /// What lay there as it began.
+    lay_there: LayThere,
 }
 
 impl Original {
     fn run(&self) -> &Run {
         &self.head.view.run
+    }
+
+    /// Returns when the command itself began.
+    fn began(&self) -> Timestamp {
+        let began = self.steps.iter().map(|step| step.started_at).min();
+        began.unwrap_or(self.run().started_at)
     }
 
     /// Returns what the run around saw meanwhile, where this one was not observed itself.
@@ -423,7 +435,7 @@ impl Original {
         let copied = place.copy.as_ref().map_or(&[][..], |copy| &copy.others);
         notes.extend(others::read_by_whole_path(workspace, self, copied, &now));
         let is_work = |path: &Path| is_work_place(path, workspace.root(), &request.environment);
-        let mut outputs = compare::compare(self, &now, place, workspace.root(), &is_work);
+        let mut outputs = compare::compare(self, &now, place, workspace, &is_work);
         outputs.repacked = repacked::among(workspace, &outputs.differs, &self.name(), &place.root);
         if self.run().streams.is_none() && !outputs.is_same() {
             notes.push(STREAMS_NOT_KNOWN.to_owned());

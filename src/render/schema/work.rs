@@ -96,6 +96,7 @@ pub(super) fn rerun() -> Value {
         ("differs", list(pair)),
         ("missing", list(artifact())),
         ("new", list(artifact())),
+        ("also_made", list(artifact())),
         ("by_pattern", list(object([("path", text()), ("pattern", text())]))),
         ("removed", list(text())),
         ("not_removed", list(text())),
