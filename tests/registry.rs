@@ -857,3 +857,47 @@ fn a_file_that_the_run_read_and_copied_is_no_copy_of_its_copy() {
     let answer = place.ok(&["register", "best", "1.0.0", "--artifact", "m=best.bin"]);
     assert!(answer.stderr.contains("best.bin"), "{answer:?}");
 }
+
+#[test]
+fn the_code_of_a_version_outlives_its_commit_and_what_is_lost_of_it_is_said() {
+    let place = Place::empty();
+    place.write("d", b"1\n2\n");
+    place.write("t.sh", b"sort d > m.txt\n");
+    place.write("other.sh", b"sort d > other.txt\n");
+    place.write(".gitignore", b"/m.txt\n/other.txt\n");
+    place.commit_all("Train");
+    place.write("t.sh", b"sort -r d > m.txt\n");
+    place.write("other.sh", b"sort -r d > other.txt\n");
+    place.git(&["commit", "-q", "-am", "Train better"]);
+    let place = place.with_real_clock();
+    place.ok(&["run", "--name", "wip", "--", "sh", "t.sh"]);
+    if !place.was_observed() {
+        return;
+    }
+    place.ok(&["register", "m", "1.0.0", "--run", "wip", "--artifact", "m=m.txt"]);
+    place.ok(&["run", "--name", "unkept", "--", "sh", "other.sh"]);
+    place.ok(&["register", "other", "1.0.0", "--run", "unkept", "--artifact", "m=other.txt", "--no-keep"]);
+    let short = place.git(&["rev-parse", "--short", "HEAD"]).trim().to_owned();
+    place.write("t.sh", b"sort -r d > m.txt # as it is now\n");
+    place.write("other.sh", b"sort -r d > other.txt # as it is now\n");
+    place.git(&["commit", "-q", "-a", "--amend", "-m", "Train best"]);
+    place.git(&["reflog", "expire", "--expire=now", "--all"]);
+    place.git(&["gc", "-q", "--prune=now"]);
+
+    let shown = place.ok(&["show", "m.txt"]).stdout;
+    assert!(shown.contains(&format!("was in git at {short}, which is gone")), "{shown}");
+    let code = place.ok(&["cat", "t.sh@wip"]).stdout;
+    assert_eq!(code, "sort -r d > m.txt\n");
+    let again = place.ok(&["rerun", "wip"]).stdout;
+    assert!(again.contains("1 output, all with the same bytes"), "{again}");
+    place.ok(&["models", "verify", "m"]);
+
+    let lost = place.run(&["models", "verify"]);
+    assert_eq!(lost.code, 1, "{lost:?}");
+    let said = format!("was in git at {short}, which is gone; not kept");
+    assert!(lost.stdout.contains(&said) && lost.stdout.contains("other.sh"), "{}", lost.stdout);
+    assert!(!lost.stdout.contains("t.sh"), "{}", lost.stdout);
+    let verified = place.run(&["verify"]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    assert!(verified.stdout.contains("code of model other@1.0.0"), "{}", verified.stdout);
+}

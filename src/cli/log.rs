@@ -82,7 +82,7 @@ impl Log {
             let mut run = row.item.clone();
             let shown = query::shown_label(&view.snapshot, run.number, &run.run.run_id)?;
             let recorded_label = std::mem::replace(&mut run.run.run_id, shown);
-            heads.push(RunHead { view: run, recorded_label, tail, alive });
+            heads.push(RunHead { view: run, recorded_label, tail, alive, commits_gone: Vec::new() });
         }
         if self.json {
             let mut document = render::log::runs_json(&heads, &found);

@@ -20,6 +20,7 @@ use crate::render;
 ///
 /// The run is the one that wrote the files, unless --run names it. Files must lie in the workspace and hold what the run
 /// wrote. Metrics, code and inputs are taken from the run where they are not given. A version is never replaced.
+/// The code that its runs read from git is kept, as far as it is small: commits that are amended or rebased are cleared away.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage register risk_words 1.0.0 --run @ --artifact model=model.txt  a file of the latest run")]

@@ -16,6 +16,7 @@ use crate::model::{Artifact, ArtifactPath, ChangedFile, Digest, Generated, Role,
 use crate::ops::Workspace;
 use crate::ops::run::is_code;
 use crate::ops::settings::KeepPolicy;
+use crate::store::ArtifactNo;
 
 use endangered::Endangered;
 pub(crate) use endangered::Settled;
@@ -292,6 +293,44 @@ pub(crate) fn keep_registered(workspace: &Workspace, artifacts: &[&Artifact]) ->
         )
     }));
     Ok(said)
+}
+
+/// Keeps files that runs read as commits had them, as far as the policy goes: as they lie on disk, else as `committed` gives them. Returns
+/// what went wrong, one line each.
+///
+/// # Errors
+/// A request error where the policy is not understood, a store error where a record is damaged.
+pub(crate) fn keep_committed(
+    workspace: &Workspace,
+    files: &[(Artifact, ArtifactNo)],
+    committed: &mut dyn FnMut(ArtifactNo) -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<String>> {
+    let keeping = Keeping::new(workspace, workspace.root())?;
+    let rules = IgnoreRules::of(workspace.root());
+    let (mut known, mut wanted, mut failed) = (HashSet::new(), Vec::new(), Vec::new());
+    for (artifact, number) in files {
+        let Artifact { path, digest, size_bytes } = artifact;
+        let Some(place) = path.on_disk(workspace.root()) else { continue };
+        let is_wanted = artifact.has_content()
+            && keeping.policy.keeps_input(path, *size_bytes)
+            && !keeping.ignores(&rules, artifact)
+            && known.insert(*digest);
+        if !is_wanted || workspace.contents().holds(digest) {
+            continue;
+        }
+        if keeping.in_hand.borrow().size_bytes.saturating_add(*size_bytes) > IN_HAND_MAX_BYTES {
+            failed.extend(keeping.keep_inputs(&std::mem::take(&mut wanted)));
+            keeping.in_hand.take();
+        }
+        if !workspace.digests().of(&place).is_ok_and(|found| found == *digest)
+            && let Some(bytes) = committed(*number)?
+        {
+            keeping.hold(&place, *digest, bytes);
+        }
+        wanted.push(artifact.clone());
+    }
+    failed.extend(keeping.keep_inputs(&wanted));
+    Ok(failed)
 }
 
 /// Keeps files of versions that are taken over from elsewhere: those that the policy names, and larger ones where the file system can

@@ -1,5 +1,6 @@
 //! `lineage show`: where a file, a run, a model version or a segment came from, or what was made from it.
 
+mod commits;
 mod left;
 mod linked;
 mod model;
@@ -383,6 +384,7 @@ impl Showing<'_> {
         for run in &mut report.runs {
             self.look_alive(&mut run.head)?;
         }
+        self.look_for_commits(&mut report)?;
         Ok(report)
     }
 

@@ -113,6 +113,7 @@ pub fn verify(workspace: &Workspace) -> Result<VerifyReport> {
     let rebuilt = verifying.store()?;
     verifying.without_an_end(&rebuilt)?;
     verifying.contents(&rebuilt)?;
+    verifying.code_of_models(&rebuilt)?;
     verifying.files(&rebuilt)?;
     verifying.report.faults.sort();
     verifying.report.remarks.sort();

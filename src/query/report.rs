@@ -33,6 +33,8 @@ pub struct RunHead {
     pub tail: String,
     /// Whether it has no end and is at work; decided by whoever sees processes.
     pub alive: bool,
+    /// Which of the commits that it was at are not in their repositories any more; looked for by whoever sees those.
+    pub commits_gone: Vec<String>,
 }
 
 impl RunHead {
@@ -47,7 +49,7 @@ impl RunHead {
         let shown = shown_label(snapshot, number, &view.run.run_id)?;
         let recorded_label = std::mem::replace(&mut view.run.run_id, shown);
         let tail = unique_tail(snapshot, view.run.id)?;
-        Ok(Some(RunHead { view, recorded_label, tail, alive: false }))
+        Ok(Some(RunHead { view, recorded_label, tail, alive: false, commits_gone: Vec::new() }))
     }
 
     /// Returns what the run is now.

@@ -146,7 +146,8 @@ impl History {
 /// Check that what was registered of versions can still be had. Exit code 1 where a file neither holds it nor is kept.
 ///
 /// Every file is read; where another version was trained into it, or it is gone, the kept copy is read. A file that was written
-/// over and is kept is listed, and is no fault.
+/// over and is kept is listed, and is no fault. Code that a version was made by is looked for, too: it is a fault where it is neither
+/// kept, nor in its place, nor in any commit.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage models verify                        every version
@@ -178,7 +179,7 @@ impl Verify {
             }
             views.extend(of_name.into_iter().filter(|view| view.deleted.is_none()));
         }
-        let report = check(&workspace, &views);
+        let report = check(&workspace, &view.snapshot, &views)?;
         if self.json {
             output::json(&render::models::check_json(&report))?;
         } else {

@@ -2,9 +2,12 @@
 
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::model::{Digest, NamedArtifact};
+use crate::ops::registry::{LostCode, lost_code};
 use crate::ops::{DiskState, Workspace, disk_state_by};
 use crate::query::registry::ModelView;
+use crate::store::Snapshot;
 
 /// A file of a version, as it lies on disk.
 #[derive(Debug, Clone)]
@@ -56,17 +59,22 @@ pub struct CheckReport {
     pub without_files: Vec<String>,
     /// Every file, in the order of the versions.
     pub files: Vec<CheckedFile>,
+    /// What is not to be had any more of the code that they were made by.
+    pub code_lost: Vec<LostCode>,
 }
 
 impl CheckReport {
-    /// Returns true where what was registered of every file can be had.
+    /// Returns true where what was registered of every file can be had, and the code that it was made by.
     pub fn is_sound(&self) -> bool {
-        self.files.iter().all(CheckedFile::is_sound)
+        self.files.iter().all(CheckedFile::is_sound) && self.code_lost.is_empty()
     }
 }
 
-/// Reads every file of the versions, or what is kept of it, and compares that with what was registered.
-pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
+/// Reads every file of the versions, or what is kept of it, and compares that with what was registered; looks for their code, too.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn check(workspace: &Workspace, snapshot: &Snapshot, views: &[ModelView]) -> Result<CheckReport> {
     let wanted: Vec<(String, NamedArtifact)> = views
         .iter()
         .flat_map(|view| view.model.artifacts.iter().map(|held| (view.label(), held.clone())))
@@ -84,11 +92,12 @@ pub fn check(workspace: &Workspace, views: &[ModelView]) -> CheckReport {
         CheckedFile { label, held, state, kept }
     });
     let without = views.iter().filter(|view| view.model.artifacts.is_empty());
-    CheckReport {
+    Ok(CheckReport {
         versions: views.len() as u64,
         without_files: without.map(ModelView::label).collect(),
         files: files.collect(),
-    }
+        code_lost: lost_code(workspace, snapshot, views)?,
+    })
 }
 
 fn kept(workspace: &Workspace, digest: &Digest) -> Kept {

@@ -16,6 +16,7 @@ use crate::ops::keep::keep_registered;
 use crate::ops::metrics::{metrics_files, values_in};
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::belongs;
+use crate::ops::registry::code_read::keep_code;
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, secrets, view_of};
 use crate::ops::{Clock, Workspace};
@@ -105,6 +106,15 @@ pub fn register_all(
         decided.iter().map(|of_entry| of_entry.model.id).chain(displaced).collect();
     let concerned: Vec<NodeId> = concerned.into_iter().collect();
     let (snapshot, mut warnings) = held.record(&facts, &concerned)?;
+    let kept_of = decided.iter().zip(entries).filter(|(_, entry)| !entry.no_keep);
+    let runs: BTreeSet<RunNo> =
+        kept_of.filter_map(|(of_entry, _)| Some(of_entry.run.as_ref()?.view.number)).collect();
+    for run in runs {
+        match keep_code(workspace, &snapshot, run) {
+            Ok(failed) => warnings.extend(failed),
+            Err(error) => warnings.push(format!("its code could not be kept: {}", error.in_full())),
+        }
+    }
     let registered = decided.into_iter().map(|of_entry| {
         let displaced = of_entry.displaced.map(|id| view_of(&snapshot, id)).transpose()?;
         let view = view_of(&snapshot, of_entry.model.id)?;

@@ -7,8 +7,10 @@ use crate::model::Digest;
 use crate::ops::committed::Commits;
 use crate::ops::here::Here;
 use crate::ops::needed::{Needed, Origin, Promise};
+use crate::ops::registry::lost_code;
 use crate::ops::settings::KeepPolicy;
 use crate::ops::verify::{Area, Verifying};
+use crate::query::registry::model_view;
 use crate::store::Snapshot;
 
 impl Verifying<'_> {
@@ -65,6 +67,23 @@ impl Verifying<'_> {
                 };
                 self.fault(Area::Contents, name, format!("not kept{nowhere}: {}", promise.by));
             }
+        }
+        Ok(())
+    }
+
+    /// Looks for the code that versions of models were made by, where a commit had it: those are cleared away.
+    pub(super) fn code_of_models(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let mut views = Vec::new();
+        for model in snapshot.models()? {
+            views.extend(model_view(snapshot, model.id)?);
+        }
+        for lost in lost_code(self.workspace, snapshot, &views)? {
+            let commit = lost.commit.unwrap_or_else(|| "a commit".to_owned());
+            let what = format!(
+                "was in git at {commit}, which is gone, and is not kept: code of model {}",
+                lost.label
+            );
+            self.fault(Area::Contents, lost.artifact.path.to_string(), what);
         }
         Ok(())
     }

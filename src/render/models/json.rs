@@ -211,5 +211,11 @@ pub fn check_json(report: &CheckReport) -> Value {
         "versions": report.versions,
         "without_files": report.without_files,
         "artifacts": files.collect::<Vec<_>>(),
+        "code_lost": report.code_lost.iter().map(|lost| {
+            let mut value = artifact_json(&lost.artifact);
+            value["model"] = json!(lost.label);
+            value["commit"] = json!(lost.commit);
+            value
+        }).collect::<Vec<_>>(),
     })
 }

@@ -462,6 +462,13 @@ pub fn check(report: &CheckReport) -> String {
         let _ = writeln!(text, "  `lineage restore {label}{aside}` brings back what is kept");
     }
     more(&mut text, to_restore.len(), "versions to be restored so");
+    let lost = report.code_lost.iter().take(LISTED_MAX).map(|lost| {
+        let commit = lost.commit.as_deref().unwrap_or("a commit");
+        let what = format!("was in git at {}, which is gone; not kept", one_line(commit));
+        vec![one_line(&lost.label), "code".to_owned(), lost.artifact.path.to_string(), what]
+    });
+    text.push_str(&aligned(lost.collect()));
+    more(&mut text, report.code_lost.len(), "files of code that are lost");
     for label in &report.without_files {
         let _ = writeln!(text, "  {} has no files", one_line(label));
     }
@@ -479,5 +486,9 @@ pub fn check(report: &CheckReport) -> String {
                 format!("{} not what was registered, and not kept", counted(wrong as u64, "is", "are")),
         }
     );
+    if !report.code_lost.is_empty() {
+        let files = counted(report.code_lost.len() as u64, "file", "files");
+        let _ = writeln!(text, "of the code that they were made by, {files} cannot be had any more");
+    }
     text
 }

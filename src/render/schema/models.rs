@@ -77,6 +77,7 @@ pub(super) fn models_verify() -> Value {
         ("versions", count()),
         ("without_files", list(text())),
         ("artifacts", list(file)),
+        ("code_lost", list(and(artifact(), [("model", text()), ("commit", or_null(text()))]))),
     ])
 }
 

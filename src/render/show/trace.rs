@@ -263,7 +263,11 @@ fn code_of_file(file: &TraceFile, run: &TraceRun) -> Option<String> {
     let (code, repository) = run.head.view.code_of(&file.artifact.path);
     let commit = one_line(code.commit_short.as_deref()?);
     let of = repository.map_or_else(String::new, |repository| format!(" of {}", repository_name(repository)));
-    Some(format!("  {words} {commit}{of}"))
+    let is_gone = code.commit.as_ref().is_some_and(|commit| run.head.commits_gone.contains(commit));
+    Some(match is_gone && file.role.is_as_committed() {
+        true => format!("  was in git at {commit}{of}, which is gone"),
+        false => format!("  {words} {commit}{of}"),
+    })
 }
 
 /// Returns true where the repository that a file lies in could not be read, so that nothing of it was compared.
