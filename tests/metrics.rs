@@ -182,3 +182,38 @@ fn a_run_that_diverged_is_not_the_best_without_a_word() {
     assert_eq!(said.matches("note: the run of m@1.").count(), 2, "{said}");
     assert!(said.contains("note: the run of m@1.1.0: metric `loss` at step 2 was refused"), "{said}");
 }
+
+#[test]
+fn what_several_trials_of_one_run_say_of_a_parameter_is_shown_of_none_of_their_files() {
+    let place = Place::empty().with_real_clock();
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let script = format!("'{program}' param lr $1\n'{program}' param depth 3\necho model $1 > m_$1\n");
+    place.write("t.sh", script.as_bytes());
+    place.write("grid", b"0.1\n0.5\n0.9\n");
+    place.ok(&["run", "--name", "sweep", "--", "xargs", "-n1", "-a", "grid", "sh", "t.sh"]);
+    let run = place.ok(&["show", "@"]).stdout;
+    assert!(
+        run.contains("param    lr = 0.1, 0.5, 0.9  said with 3 values, none for the whole run\n"),
+        "{run}"
+    );
+    assert!(run.contains("param    depth = 3\n"), "{run}");
+    let file = place.ok(&["show", "m_0.1"]).stdout;
+    assert!(!file.contains("lr=0.9") && file.contains("│ depth=3\n"), "{file}");
+    assert!(
+        file.contains("│ lr was said with 3 values; which of them a file was made with is not known\n"),
+        "{file}"
+    );
+    let json = place.json(&["show", "@"]);
+    assert_eq!(json["run"]["parameters_said_several"]["lr"], json!(["0.1", "0.5", "0.9"]), "{json}");
+    for (asked, is_found) in [
+        ("param.lr=0.1", true),
+        ("param.lr>0.8", true),
+        ("param.lr!=0.1", false),
+        ("param.lr=0.2", false),
+        ("has(param.lr)", true),
+        ("param.depth=3", true),
+    ] {
+        let found = place.run(&["log", "-w", asked]);
+        assert_eq!(found.stdout.contains("sweep"), is_found, "{asked}: {found:?}");
+    }
+}

@@ -53,7 +53,7 @@ impl MetricPoint {
     }
 }
 
-/// Record a parameter of the run this is part of; of several on one name, the latest counts.
+/// Record a parameter of the run this is part of; said with several values, as by several trials in one run, it is the run's with none of them.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage param learning_rate 3e-5  a name and its value

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, CaptureLevel, ChangedFile, CodeState, DECLARED_STEP, Evidence, Metric, NodeId,
-    Remark, Remarks, Removed, Role, Run, RunOutcome, RunRepository, RunStatus, Step, TAG_FRONT, Timestamp,
-    replace_parameters,
+    Remark, Remarks, Removed, Role, Run, RunKind, RunOutcome, RunRepository, RunStatus, SaidParameters, Step,
+    TAG_FRONT, Timestamp, replace_parameters,
 };
 use crate::query::report::RunHead;
 use crate::store::{ArtifactNo, Edge, GO_ON, PathNo, RunNo, Snapshot, StepNo};
@@ -22,6 +22,9 @@ pub struct RunView {
     pub(crate) number: RunNo,
     /// As it started, with the parameters that it was told since.
     pub run: Run,
+    /// The values of parameters that programs in it said with several, each value once, in the order in which they were said: several
+    /// trials in one run. None of these is the run's own, nor is it known which of them a file was made with.
+    pub said_several: BTreeMap<String, Vec<String>>,
     /// What became of it, in the order of time.
     pub outcomes: Vec<RunOutcome>,
     /// What whoever recorded it says of the record, in the order of time.
@@ -183,10 +186,12 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
         return Ok(None);
     };
     let said = snapshot.said_parameters(number)?;
+    let said_several = said_several(&run, &said);
     replace_parameters(&mut run.parameters, said.into_iter().flat_map(|said| said.parameters));
     let mut view = RunView {
         number,
         run,
+        said_several,
         outcomes: snapshot.outcomes(number)?,
         remarks: snapshot.remarks(number)?,
         repositories: snapshot.run_repositories(number)?,
@@ -196,6 +201,19 @@ pub fn run_view(snapshot: &Snapshot, number: RunNo) -> Result<Option<RunView>> {
     };
     [view.changed_meanwhile, view.changed_elsewhere, view.never_committed] = changed(snapshot, &view)?;
     Ok(Some(view))
+}
+
+/// Lists the parameters that were said with several values; of a run of a command only: what else is said anew is put right.
+fn said_several(run: &Run, said: &[SaidParameters]) -> BTreeMap<String, Vec<String>> {
+    let mut values: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
+    for (name, value) in said.iter().flat_map(|said| &said.parameters) {
+        let known = values.entry(name).or_default();
+        if run.kind == RunKind::Command && !name.starts_with(TAG_FRONT) && !known.contains(&value) {
+            known.push(value);
+        }
+    }
+    let several = values.into_iter().filter(|(_, values)| values.len() > 1);
+    several.map(|(name, values)| (name.clone(), values.into_iter().cloned().collect())).collect()
 }
 
 /// The clocks of files and of runs tell the time of one moment apart by no more than this.

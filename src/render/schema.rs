@@ -210,6 +210,7 @@ fn run() -> Value {
         ("exit_code", or_null(json!({"type": "integer"}))),
         ("arguments", list(text())),
         ("parameters", list(parameter)),
+        ("parameters_said_several", by_name(list(text()))),
         ("parent", or_null(key())),
         ("rerun_of", or_null(key())),
         ("streams", or_null(list(stream))),

@@ -349,6 +349,7 @@ pub(crate) fn run_head_json(head: &RunHead) -> Value {
         "exit_code": head.view.outcomes.last().and_then(|outcome| outcome.exit_code),
         "arguments": run.arguments,
         "parameters": run.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "parameters_said_several": head.view.said_several,
         "parent": run.parent.map(|id| id.to_string()),
         "rerun_of": run.rerun_of.map(|id| id.to_string()),
         "streams": run.streams.as_ref().map(|streams| streams.iter().map(stream_json).collect::<Vec<_>>()),

@@ -36,6 +36,10 @@ pub(crate) trait Table {
     fn is_listed(&self, item: &Self::Item) -> Result<bool>;
     fn key(&self, item: &Self::Item) -> NodeId;
     fn value(&self, item: &Self::Item, field: &Field, outside: &Outside<'_>) -> Result<Option<Value>>;
+    /// Returns all values of a field of which a comparison may mean any.
+    fn values(&self, item: &Self::Item, field: &Field, outside: &Outside<'_>) -> Result<Vec<Value>> {
+        Ok(self.value(item, field, outside)?.into_iter().collect())
+    }
     /// Decides a question on files for a row.
     fn files(&self, item: &Self::Item, reach: &mut Reach) -> Result<Truth>;
     /// Returns the rows that the files of a question lead to, where that takes no more than `steps_max` steps.
@@ -326,6 +330,10 @@ struct AskedRow<'a, 'b, T: Table> {
 impl<T: Table> Row for AskedRow<'_, '_, T> {
     fn value(&mut self, field: &Field) -> Result<Option<Value>> {
         self.asking.table.value(self.item, field, self.asking.outside)
+    }
+
+    fn values(&mut self, field: &Field) -> Result<Vec<Value>> {
+        self.asking.table.values(self.item, field, self.asking.outside)
     }
 
     fn files(&mut self, question: usize) -> Result<Truth> {

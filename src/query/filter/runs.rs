@@ -68,6 +68,9 @@ impl Table for Runs<'_> {
             Field::Metric { .. } => metric_value(self.snapshot, item.run.id, field)?,
             Field::Parameter(name) => match name.strip_prefix(TAG_FRONT) {
                 Some(tag) => self.tag(item, tag)?,
+                None if item.said_several.contains_key(name) => {
+                    Some(Value::Text(item.said_several[name].join(", ")))
+                }
                 None => {
                     // Of several values, the last was meant.
                     let given = item.run.parameters.iter().rev().find(|(known, _)| known == name);
@@ -77,6 +80,17 @@ impl Table for Runs<'_> {
             Field::Fixed(fixed) => fixed_value(item, *fixed, outside)?,
             Field::Tag(name) => self.tag(item, name)?,
         })
+    }
+
+    fn values(&self, item: &RunView, field: &Field, outside: &Outside<'_>) -> Result<Vec<Value>> {
+        let several = match field {
+            Field::Parameter(name) => item.said_several.get(name),
+            _ => None,
+        };
+        match several {
+            Some(values) => Ok(values.iter().cloned().map(Value::Text).collect()),
+            None => Ok(self.value(item, field, outside)?.into_iter().collect()),
+        }
     }
 
     fn files(&self, item: &RunView, reach: &mut Reach) -> Result<Truth> {

@@ -14,6 +14,10 @@ pub(crate) type Truth = Option<bool>;
 /// What an expression asks of a row.
 pub(crate) trait Row {
     fn value(&mut self, field: &Field) -> Result<Option<Value>>;
+    /// Returns all values of a field of which a comparison may mean any.
+    fn values(&mut self, field: &Field) -> Result<Vec<Value>> {
+        Ok(self.value(field)?.into_iter().collect())
+    }
     fn files(&mut self, question: usize) -> Result<Truth>;
     fn contains(&mut self, question: usize) -> Result<Truth>;
 }
@@ -25,7 +29,7 @@ pub(crate) fn decide(expr: &Expr, row: &mut dyn Row) -> Result<Truth> {
         Expr::And(parts) => fold(parts, row, false),
         Expr::Or(parts) => fold(parts, row, true),
         Expr::Not(inner) => Ok(decide(inner, row)?.map(|truth| !truth)),
-        Expr::Compare(comparison) => Ok(compare(comparison, row.value(&comparison.field)?)),
+        Expr::Compare(comparison) => Ok(compare(comparison, &row.values(&comparison.field)?)),
         Expr::Has(field) => Ok(Some(row.value(field)?.is_some())),
         Expr::Files(question) => row.files(*question),
         Expr::Contains(question) => row.contains(*question),
@@ -45,11 +49,12 @@ fn fold(parts: &[Expr], row: &mut dyn Row, decisive: bool) -> Result<Truth> {
     Ok(whole)
 }
 
-fn compare(comparison: &Comparison, value: Option<Value>) -> Truth {
-    let value = value?;
-    let mut known = true;
-    for test in &comparison.tests {
-        match test.passes(&value) {
+fn compare(comparison: &Comparison, values: &[Value]) -> Truth {
+    let mut known = !values.is_empty();
+    for (value, test) in
+        values.iter().flat_map(|value| comparison.tests.iter().map(move |test| (value, test)))
+    {
+        match test.passes(value) {
             Some(true) => return Some(!comparison.negated),
             Some(false) => {}
             None => known = false,

@@ -39,7 +39,13 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     }
     let parameters = view.run.parameters.iter().filter(|(name, _)| !name.starts_with(TAG_FRONT));
     for (name, value) in parameters.clone().take(PARAMETERS_MAX) {
-        let _ = writeln!(text, "  param    {} = {}", one_line(name), one_line(&cut(value)));
+        let (value, several) = match view.said_several.get(name) {
+            Some(values) => {
+                (values.join(", "), format!("  said with {} values, none for the whole run", values.len()))
+            }
+            None => (value.clone(), String::new()),
+        };
+        let _ = writeln!(text, "  param    {} = {}{several}", one_line(name), one_line(&cut(&value)));
     }
     more(text, parameters.count(), PARAMETERS_MAX, "parameters, all in `--json`");
     remarks(&report.head, "  ", usize::MAX, text);

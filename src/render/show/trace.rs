@@ -71,8 +71,10 @@ pub(super) fn neighbours(disk: &BTreeMap<Artifact, Fate>, text: &mut String) {
 
 pub(super) fn trace_run(run: &TraceRun, way: &Way<'_>, text: &mut String) {
     run_head(&run.head, "", text);
-    if !run.head.view.run.parameters.is_empty() {
-        let all = &run.head.view.run.parameters;
+    let view = &run.head.view;
+    let is_own = |(name, _): &&(String, String)| !view.said_several.contains_key(name);
+    let all: Vec<&(String, String)> = view.run.parameters.iter().filter(is_own).collect();
+    if !all.is_empty() {
         let mut words: Vec<String> = all
             .iter()
             .take(PARAMETERS_BESIDE_MAX)
@@ -82,6 +84,13 @@ pub(super) fn trace_run(run: &TraceRun, way: &Way<'_>, text: &mut String) {
             words.push(format!("and {} more", all.len() - PARAMETERS_BESIDE_MAX));
         }
         let _ = writeln!(text, "│ {}", one_line(&words.join("  ")));
+    }
+    for (name, values) in view.said_several.iter().take(REMARKS_BESIDE_MAX) {
+        let said = format!(
+            "{name} was said with {} values; which of them a file was made with is not known",
+            values.len()
+        );
+        let _ = writeln!(text, "│ {}", one_line(&said));
     }
     remarks(&run.head, "│ ", REMARKS_BESIDE_MAX, text);
     let mut by_name: Vec<(&str, Vec<&TraceRunStep>)> = Vec::new();

@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use super::plain::{field_of, fits, metric, sorted, with_all_names};
 use crate::error::Result;
-use crate::model::{Digest, Fact, NodeId, TAG_FRONT, Timestamp};
+use crate::model::{Digest, Fact, NodeId, RunKind, TAG_FRONT, Timestamp};
 use crate::query::filter::check::{Checked, FileRelation, check};
 use crate::query::filter::fields::{Field, Subject};
 use crate::query::filter::runs::fixed_value;
@@ -163,6 +163,25 @@ struct Plain<'a> {
     outside: &'a Outside<'a>,
 }
 
+impl Plain<'_> {
+    /// What programs in a run of a command said of a parameter, each value once.
+    fn said(&self, field: &Field) -> Vec<String> {
+        let mut values = Vec::new();
+        let Field::Parameter(name) = field else { return values };
+        if self.view.run.kind != RunKind::Command || name.starts_with(TAG_FRONT) {
+            return values;
+        }
+        for said in self.snapshot.said_parameters(self.view.number).unwrap() {
+            for (known, value) in said.parameters {
+                if known == *name && !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
+        values
+    }
+}
+
 impl Row for Plain<'_> {
     fn value(&mut self, field: &Field) -> Result<Option<Value>> {
         Ok(match field {
@@ -170,6 +189,9 @@ impl Row for Plain<'_> {
             // A parameter that is called as a tag is the tag.
             Field::Parameter(name) if name.starts_with(TAG_FRONT) => {
                 self.value(&Field::Tag(name[TAG_FRONT.len()..].to_owned()))?
+            }
+            Field::Parameter(_) if self.said(field).len() > 1 => {
+                Some(Value::Text(self.said(field).join(", ")))
             }
             Field::Parameter(name) => {
                 let given = self.view.run.parameters.iter().rev().find(|(known, _)| known == name);
@@ -184,6 +206,13 @@ impl Row for Plain<'_> {
                 given.or(told.cloned()).map(|(_, value)| Value::Text(value))
             }
         })
+    }
+
+    fn values(&mut self, field: &Field) -> Result<Vec<Value>> {
+        match self.said(field) {
+            said if said.len() > 1 => Ok(said.into_iter().map(Value::Text).collect()),
+            _ => Ok(self.value(field)?.into_iter().collect()),
+        }
     }
 
     fn files(&mut self, question: usize) -> Result<Truth> {
