@@ -22,7 +22,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use kernel::kernel_is_at_least;
 pub use lock_file::{LockFile, Locked};
-pub use owner::{Owner, give_new_file, is_root, made_by_anybody};
+pub use owner::{Owner, give_new_file, is_root, made_by_anybody, own_user};
 pub use regular::{open_folder, open_own, open_regular, open_regular_with, read_regular, read_regular_text};
 pub use share::SHARED_ALIGNMENT;
 pub use together::{Staged, Together};

@@ -294,3 +294,25 @@ fn a_workspace_in_which_root_left_its_own_files_says_how_to_get_them_back() {
     let listed = as_nobody(&place, &["log", "--json"]).output().unwrap();
     assert!(String::from_utf8_lossy(&listed.stdout).contains("\"run_id\""), "{listed:?}");
 }
+
+#[test]
+fn who_shares_a_workspace_is_not_told_to_take_it_away_from_its_maker() {
+    let Some(place) = place_of_nobody() else { return };
+    let group = 54_004;
+    chown(place.root(), Some(0), Some(group)).unwrap();
+    set_mode(place.root(), 0o2775);
+    let refused = |user: u32, arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        let output = command.uid(user).gid(group).env("LINEAGE_TRUST", place.root()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(refused(54_005, &["init"]).0);
+    set_mode(&place.at(".lineage"), 0o755);
+    for entry in std::fs::read_dir(place.at(".lineage")).unwrap() {
+        let entry = entry.unwrap().path();
+        set_mode(&entry, if entry.is_dir() { 0o755 } else { 0o644 });
+    }
+    let (went_well, said) = refused(54_006, &["run", "--", "true"]);
+    assert!(!went_well && !said.contains("chown"), "{said}");
+    assert!(said.contains("lets the group write there by `chmod -R g+rwX -- "), "{said}");
+}

@@ -89,11 +89,20 @@ fn remedy(error: &Error) -> Option<String> {
     });
     let folder = std::env::current_dir().ok().filter(|_| is_denied)?;
     let workspace = Workspace::find(&folder).ok().flatten()?;
-    let (foreign, folder) = (workspace.foreign()?, workspace.folder());
+    let shown = command_line(&[workspace.folder().display().to_string()]);
+    // To make it one's own would take it away from whoever it belongs to.
+    if !workspace.is_of_its_user() {
+        return workspace.is_of_a_group().then(|| {
+            format!(
+                "whoever made `{shown}` lets the group write there by `chmod -R g+rwX -- {shown}`, and records with \
+                 `umask 002`, as all who share it"
+            )
+        });
+    }
+    let foreign = workspace.foreign()?;
     Some(format!(
-        "`{}` belongs to another user: `sudo chown -Rh \"$(id -u):$(id -g)\" -- {}` makes it yours",
+        "`{}` belongs to another user: `sudo chown -Rh \"$(id -u):$(id -g)\" -- {shown}` makes it yours",
         foreign.display(),
-        command_line(&[folder.display().to_string()])
     ))
 }
 

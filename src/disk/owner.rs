@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Returns the user whose files are made.
 #[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
-fn own_user() -> u32 {
+pub fn own_user() -> u32 {
     // SAFETY: `geteuid` has no arguments and cannot fail.
     unsafe { libc::geteuid() }
 }

@@ -3,10 +3,20 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
-use crate::disk::is_root;
+use crate::disk::{is_root, own_user};
 use crate::ops::Workspace;
 
 impl Workspace {
+    /// Returns true where its folder belongs to whoever runs this.
+    pub fn is_of_its_user(&self) -> bool {
+        self.root().metadata().is_ok_and(|found| found.uid() == own_user())
+    }
+
+    /// Returns true where the group of its folder may write into it: a workspace that several share.
+    pub fn is_of_a_group(&self) -> bool {
+        self.root().metadata().is_ok_and(|found| found.mode() & 0o020 != 0)
+    }
+
     /// Returns something of lineage's own that its user cannot write, since it belongs to somebody else: an older program that ran as
     /// root made it. `None` where all belongs to whom the workspace belongs, and for root, who can write everything.
     pub fn foreign(&self) -> Option<PathBuf> {
