@@ -92,6 +92,57 @@ const SWITCHES: &[&str] = &["", "true", "false", "yes", "no", "on", "off", "none
 /// A number with more digits than this may be a secret.
 const DIGITS_MAX: usize = 8;
 
+/// What `--auth` is told that is no secret: in which way somebody proves who they are, and where that is read from.
+const AUTH_SORTS: &[&str] = &[
+    "anonymous",
+    "apikey",
+    "aws",
+    "azure",
+    "basic",
+    "bearer",
+    "browser",
+    "cert",
+    "certificate",
+    "cli",
+    "cookie",
+    "default",
+    "digest",
+    "disabled",
+    "enabled",
+    "env",
+    "external",
+    "file",
+    "gcp",
+    "github",
+    "google",
+    "gssapi",
+    "iam",
+    "interactive",
+    "jwt",
+    "kerberos",
+    "key",
+    "ldap",
+    "local",
+    "login",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "oauth1",
+    "oauth2",
+    "oidc",
+    "optional",
+    "password",
+    "plain",
+    "required",
+    "saml",
+    "session",
+    "ssh",
+    "sso",
+    "tls",
+    "token",
+    "user",
+];
+
 /// Returns true where the value of a name is secret.
 pub fn is_secret(name: &str, value: &str) -> bool {
     let words = words(name);
@@ -103,6 +154,10 @@ pub fn is_secret(name: &str, value: &str) -> bool {
     let is_one = |word: &str| SECRETS.contains(&word);
     if last == AUTHORIZATION {
         return true;
+    }
+    if last == "auth" && before.is_empty() {
+        return !AUTH_SORTS.contains(&value.to_ascii_lowercase().as_str())
+            && !value.starts_with(['/', '.', '~', '$', '@']);
     }
     // For a shell it is the folder that it is in.
     if last == "pwd" {
@@ -229,6 +284,8 @@ mod tests {
             ("HF_KEY", "abc"),
             ("--sse-c-key", "abc"),
             ("DB_PWD", "x"),
+            ("--auth", "leakAAAg"),
+            ("auth", "me:hunter2"),
         ] {
             assert!(is_secret(name, value), "{name}={value}");
         }
@@ -256,6 +313,12 @@ mod tests {
             ("key", "a"),
             ("monkey", "a"),
             ("wandb_key_file", "a"),
+            ("--auth", "basic"),
+            ("--auth", "OAuth2"),
+            ("--auth", "~/auth.json"),
+            ("--auth", "false"),
+            ("--auth-type", "x"),
+            ("oauth", "x"),
             ("", "a"),
         ] {
             assert!(!is_secret(name, value), "{name}={value}");
