@@ -231,3 +231,31 @@ fn a_digest_is_found_by_its_first_digits_and_of_several_each_is_named() {
         assert!(code == 2 && stderr.contains(why), "{wrong}: {stderr}");
     }
 }
+
+#[test]
+fn of_a_file_with_any_marks_in_its_name_the_version_of_a_run_is_found() {
+    let place = Place::empty().with_real_clock();
+    for (name, text) in [("one", "1"), ("two", "2")] {
+        place.ok(&[
+            "run",
+            "--name",
+            name,
+            "--",
+            "sh",
+            "-c",
+            &format!("echo {text} > 'out_a@b#c.txt'; echo {text} > 'x#y'"),
+        ]);
+    }
+    for file in ["out_a@b#c.txt", "x#y"] {
+        for (run, text) in [("one", "1\n"), ("two", "2\n")] {
+            let word = format!("{file}@{run}");
+            assert_eq!(place.ok(&["cat", &word]).stdout, text, "{word}");
+            let shown = place.ok(&["show", &word]).stdout;
+            assert!(shown.starts_with(file) && shown.contains(run), "{word}: {shown}");
+        }
+        std::fs::remove_file(place.at(file)).unwrap();
+        place.ok(&["show", file]);
+    }
+    let refused = place.run(&["show", "no_file#c"]);
+    assert!(refused.code == 2 && refused.stderr.contains("`no_file`"), "{refused:?}");
+}

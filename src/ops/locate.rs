@@ -112,12 +112,17 @@ pub fn locate(
         return by_content(snapshot, &query::find_digest(snapshot, text)?);
     }
     let place = named_place(workspace, snapshot, folder, word)?;
+    let mut no_segment = None;
     if let Some((file, chunk)) = named::split_last(word, b'#')
         && !place.exists()
         && let Ok(chunk) = chunk.into_string()
     {
         let place = named_place(workspace, snapshot, folder, &file)?;
-        return Ok(Target::Segment(by_file(workspace, snapshot, &place)?, chunk));
+        match by_file(workspace, snapshot, &place) {
+            Ok(file) => return Ok(Target::Segment(file, chunk)),
+            // It may be part of the file's own name.
+            Err(error) => no_segment = Some(error),
+        }
     }
     let named = ArtifactPath::within(workspace.root(), &place).ok();
     let recorded = named.as_ref().map_or(Ok(None), |path| snapshot.path_no(path))?;
@@ -151,7 +156,10 @@ pub fn locate(
         Ok(Some(ModelOrFile::Model(id))) => return Ok(Target::Model(id)),
         Ok(Some(ModelOrFile::File(file))) => return file.target(workspace, snapshot).map(Target::File),
         Ok(None) => {}
-        Err(error) => return run_or(error),
+        Err(error) => return run_or(no_segment.unwrap_or(error)),
+    }
+    if let Some(error) = no_segment {
+        return run_or(error);
     }
     if let Some(Ok(selector)) = text.map(str::parse::<ModelSelector>) {
         let found = find_model(snapshot, &selector).map(Target::Model);
