@@ -761,3 +761,28 @@ fn what_is_no_commit_is_left_out_and_said() {
     let shown = place.ok(&["show", "odd"]).stdout;
     assert!(shown.contains("  code     not known\n"), "{shown}");
 }
+
+#[test]
+fn of_a_run_of_openlineage_on_changed_files_these_are_named() {
+    let place = Place::empty();
+    place.write("in.csv", b"1\n");
+    place.commit_all("Add data");
+    let place = place.with_real_clock();
+    place.write("in.csv", b"2\n");
+    place.ok(&["run", "--name", "dirty", "--", "sh", "-c", "cat in.csv > out.csv"]);
+    place.ok(&["export", "--format", "openlineage", "--out", "events.ndjson"]);
+    let other = Place::empty().with_real_clock();
+    other.write("events.ndjson", &place.read("events.ndjson"));
+    other.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    let listed = other.ok(&["log"]).stdout;
+    assert!(listed.contains("-dirty (1 file)"), "{listed}");
+    // Other programs may say no more than that some differed.
+    let events = String::from_utf8(place.read("events.ndjson")).unwrap();
+    let without = events.replace("\"changedFiles\":[\"in.csv\"]", "\"changedFiles\":[]");
+    assert_ne!(events, without);
+    let third = Place::empty().with_real_clock();
+    third.write("events.ndjson", without.as_bytes());
+    third.ok(&["import", "--format", "openlineage", "events.ndjson"]);
+    let listed = third.ok(&["log"]).stdout;
+    assert!(listed.contains("-dirty") && !listed.contains("(0 files)"), "{listed}");
+}

@@ -327,6 +327,7 @@ fn take_run(
         branch: tag("mlflow.source.git.branch"),
         is_of_elsewhere: false,
         is_dirty: None,
+        changed: Vec::new(),
         parent: tag("mlflow.parentRunId"),
         notes: notes.into_iter().collect(),
         used,

@@ -17,8 +17,9 @@ use crate::capture::secrets;
 use crate::error::Result;
 use crate::journal::Writer;
 use crate::model::{
-    Artifact, ArtifactPath, CodeState, Evidence, Fact, Generated, Metric, NodeId, Parameter, Role, Run,
-    RunId, RunKind, RunOutcome, RunStatus, RunTags, SaidParameters, Step, Timestamp, Used, printed_word,
+    Artifact, ArtifactPath, ChangeKind, ChangedFile, CodeState, Evidence, Fact, Generated, Metric, NodeId,
+    Parameter, Role, Run, RunId, RunKind, RunOutcome, RunStatus, RunTags, SaidParameters, Step, Timestamp,
+    Used, printed_word,
 };
 use crate::ops::registry::shown;
 use crate::ops::run::masked_parameter;
@@ -99,6 +100,8 @@ pub(super) struct TakenRun {
     pub is_of_elsewhere: bool,
     /// Whether tracked files differed from the commit, where the other program says so.
     pub is_dirty: Option<bool>,
+    /// Which of them did, by name alone, where it says that, too.
+    pub changed: Vec<ArtifactPath>,
     /// The key of the run that started it.
     pub parent: Option<String>,
     /// Files in which the other program noted this run and no other.
@@ -145,6 +148,11 @@ pub(super) struct Taking<'a> {
     now: Timestamp,
     host: String,
     pub report: TakenOver,
+}
+
+/// Tells of a file of which the other program says no more than that it differed.
+fn by_name(path: &ArtifactPath) -> ChangedFile {
+    ChangedFile { path: path.clone(), kind: ChangeKind::Modified, digest: None, size_bytes: 0 }
 }
 
 impl<'a> Taking<'a> {
@@ -314,6 +322,7 @@ impl<'a> Taking<'a> {
                 commit_short,
                 branch: taken.branch.clone(),
                 dirty: taken.is_dirty.unwrap_or(false),
+                changed: taken.changed.iter().map(by_name).collect(),
                 unreadable: is_unknown.then(|| {
                     format!("{} did not record whether files differed from the commit", taken.recorder)
                 }),

@@ -237,8 +237,6 @@ fn take_event(
     own(text(event, &["run", "facets", "parent", "run", "runId"]), &mut run.parent);
     own(text(event, &["job", "facets", "lineage_codeState", "commit"]), &mut run.commit);
     own(text(event, &["job", "facets", "lineage_codeState", "branch"]), &mut run.branch);
-    let is_dirty = event.pointer("/job/facets/lineage_codeState/dirty").and_then(serde_json::Value::as_bool);
-    run.is_dirty = is_dirty.or(run.is_dirty);
     if let Some(command) = text(event, &["job", "facets", "sourceCode", "sourceCode"]) {
         let command: String = command.chars().take(10_000).collect();
         run.arguments = words_of(&command).unwrap_or_else(|| vec![command]);
@@ -249,6 +247,14 @@ fn take_event(
     let from = text(event, &["run", "facets", "lineage_run", "workspace"]);
     let from = from.and_then(|url| url.strip_prefix("file://")).map(percent_decoded_bytes);
     let from = from.map(|path| PathBuf::from(os_word(path)));
+    let is_dirty = event.pointer("/job/facets/lineage_codeState/dirty").and_then(serde_json::Value::as_bool);
+    run.is_dirty = is_dirty.or(run.is_dirty);
+    let changed = list(event, &["job", "facets", "lineage_codeState", "changedFiles"]).iter();
+    let changed = changed.filter_map(|name| file_path(root, from.as_deref(), name.as_str()?.into()).ok());
+    let changed: Vec<ArtifactPath> = changed.collect();
+    if !changed.is_empty() {
+        run.changed = changed;
+    }
     run.is_of_elsewhere |= from.as_ref().is_some_and(|from| from != root);
     for (side, files) in [("inputs", &mut one.used), ("outputs", &mut one.generated)] {
         for dataset in list(event, &[side]) {

@@ -302,6 +302,8 @@ pub(crate) fn code_words(head: &RunHead) -> Option<String> {
     let read = view.changed_meanwhile.len() + view.never_committed.len();
     let changed = (view.run.code.changed.len() + read) as u64;
     let own = view.code_label().map(|label| match view.is_own_dirty() {
+        // Another program may say no more than that.
+        Some(true) if changed == 0 => label,
         Some(true) => format!("{label} ({})", counted(changed, "file", "files")),
         Some(false) => label,
         None => format!("{label} (changes not known)"),
