@@ -22,7 +22,8 @@ use crate::render;
 /// csv and parquet are folders with one file for each table: runs, outcomes, steps, edges, artifacts, metrics, parameters,
 /// remarks, models, model_changes, aliases, tags, notes, note_references, note_findings, repositories, overwritten and links. Both have
 /// the same columns; the key of a run is called `run` in parquet and `id` in runs.csv, that of a step `step` and `id`. A model, run,
-/// step or note is named in all tables by the same key.
+/// step or note is named in all tables by the same key. The column `at` has the name of a word of DuckDB's, which wants it in
+/// quotes: `select max("at") from 'tables/edges.parquet'`.
 ///
 /// `models` has a row for each file of a version, and one for a version without files: count the versions by
 /// `count(distinct model)`. `metrics`, `parameters` and `tags` are those of runs, steps and model versions, as the column `of`
