@@ -252,7 +252,9 @@ impl Ledger {
         let standing = body.standing();
         let version = body.version(standing);
         version.first_reader.get_or_insert(who);
-        version.read_by_others |= !version.writers.contains(&who);
+        // Who only opened it for a program that wrote it is another one.
+        let is_innocent = version.relay.as_ref().is_some_and(|relay| relay.innocent(&stamp).contains(&who));
+        version.read_by_others |= is_innocent || !version.writers.contains(&who);
         let touch = self.touch(who, what, standing);
         touch.read_at(us, stamp, reading);
         !touch.was_read_again

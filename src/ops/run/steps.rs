@@ -1,11 +1,12 @@
 //! From what was observed to steps with edges.
 //!
 //! Each group of processes is a step: a process that ran a program of its own, joined with those it exchanged bytes with
-//! through pipes, or through files that were removed again. A process may also know what the processes above it, or those
+//! through pipes, or both ways through files that were removed again. A process may also know what the processes above it, or those
 //! one step with them, had read before they started it, through its arguments and environment; and what those had read whose
-//! bytes came to it through a pipe, or a file that was removed again, without making them one step. Those edges are recorded as
-//! inferred.
+//! bytes came to it through a pipe, without making them one step. Those edges are recorded as inferred. What others had read whose
+//! bytes came to it through a file that was removed again is recorded as it is of them: all was seen.
 
+mod circles;
 mod ending;
 mod exchanged;
 mod files;
@@ -34,8 +35,8 @@ use crate::ops::run::measured::MetricsFile;
 use crate::ops::run::own::{Given, GivenOut};
 
 use ending::ending;
-use exchanged::{Exchanged, exchanged};
-use files::Files;
+use exchanged::{Exchanged, Reader, exchanged};
+use files::{Files, Known};
 use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
 pub use repositories::Repositories;
@@ -136,13 +137,17 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         others.map(|(at, _)| *at).chain(named.get(version).copied()).min()
     };
     let inherited = |number: usize, finished: &Finished, bound: &mut Bound| {
-        if groups[&number].written.is_empty() {
+        let seen = told(&groups, number, Told::seen);
+        if groups[&number].written.is_empty() && seen.is_empty() {
             // Nothing comes from what it knows.
             return Inherited::default();
         }
-        let told = told(&groups, number);
+        let told = match groups[&number].written.is_empty() {
+            true => seen.clone(),
+            false => told(&groups, number, Told::any),
+        };
         let read = match bound.has_room(&groups, &told) {
-            true => inherited(&groups, number, &told, &files, &written_by_several, finished),
+            true => inherited(&groups, number, (&told, &seen), &files, &written_by_several, finished),
             false => BTreeMap::new(),
         };
         bound.take(read.len());
@@ -238,13 +243,37 @@ fn groups_of(
         }
         let above = process.parent.map(|parent| (parent, process.told_us));
         let feeders = process.fed_by.iter().map(|feeder| (*feeder, i64::MAX));
-        let handed = exchanged.handed.get(&index).into_iter().flatten().copied();
-        for (other, until_us) in above.into_iter().chain(feeders).chain(handed) {
+        for (other, until_us) in above.into_iter().chain(feeders) {
             let other = group_of(&observation.processes[other]);
             if other != own {
-                group.told_by.push(Told { by: other, since_us: process.started_us, until_us });
+                let since_us = process.started_us;
+                group.told_by.push(Told { by: other, since_us, until_us, seen_until_us: None });
             }
         }
+    }
+    // What carried bytes stands between its writers and its readers, so that there are no more ways than they have read and written.
+    let first = observation.processes.len();
+    for (number, carrier) in exchanged.carriers.iter().enumerate() {
+        let writers = carrier.writers.iter().map(|writer| group_of(&observation.processes[*writer]));
+        let writers = writers.map(|writer| (writer, carrier.written_until_us));
+        let before = carrier.extends.iter().map(|before| (first + before, i64::MAX));
+        let told = writers.chain(before).map(|(by, until_us)| Told {
+            by,
+            since_us: i64::MIN,
+            until_us,
+            seen_until_us: Some(until_us),
+        });
+        let told_by: Vec<Told> = told.collect();
+        for reader in &carrier.readers {
+            let own = group_of(&observation.processes[reader.process]);
+            if told_by.iter().any(|told| told.by != own) {
+                let Reader { read_us, until_us, .. } = *reader;
+                let told =
+                    Told { by: first + number, since_us: read_us, until_us, seen_until_us: Some(read_us) };
+                groups.entry(own).or_default().told_by.push(told);
+            }
+        }
+        groups.insert(first + number, Group { told_by, ..Group::default() });
     }
     for (process, pair) in moves.pairs() {
         let group = group_of(&observation.processes[process]);
@@ -294,10 +323,24 @@ struct Group {
 /// One group may know what another has read.
 struct Told {
     by: usize,
-    /// When the process was started that was told.
+    /// Since when: the process was started that was told, or it read what the other had written.
     since_us: i64,
     /// When the other had told all that it told.
     until_us: i64,
+    /// Until when that was seen, where it was.
+    seen_until_us: Option<i64>,
+}
+
+impl Told {
+    /// Returns until when the other told anything.
+    fn any(&self) -> Option<i64> {
+        Some(self.until_us)
+    }
+
+    /// Returns until when it was seen that the other told something.
+    fn seen(&self) -> Option<i64> {
+        self.seen_until_us
+    }
 }
 
 impl Group {
@@ -359,6 +402,16 @@ impl Group {
     fn reading(&self, version: &Read) -> Reading {
         self.stood_for.get(version).copied().unwrap_or_default()
     }
+
+    /// Says how it is known that it read a version.
+    fn evidence(&self, version: &Read, fit: Fit, known: &Known) -> Evidence {
+        match (fit, self.reading(version)) {
+            (Fit::Changed, _) | (_, Reading::DoubtfulStandIn) => Evidence::Doubtful,
+            _ if !known.artifact.has_content() => Evidence::Doubtful,
+            (_, Reading::StandIn | Reading::KeptOpen) => Evidence::Inferred,
+            (_, Reading::Opened) => Evidence::Observed,
+        }
+    }
 }
 
 /// Makes the step of a group, with nothing that it read or wrote.
@@ -395,8 +448,9 @@ fn ended(observation: &Observation, group: &Group) -> i64 {
 
 /// Lists when a group learned something, in order: what it read itself, and what it knows from others.
 fn learned(read: impl Iterator<Item = i64>, inherited: &Inherited) -> Vec<i64> {
-    let of_others = inherited.read.values().chain(inherited.outside.iter().map(|(_, at)| at));
-    let mut learned: Vec<i64> = read.chain(of_others.copied()).collect();
+    let of_others = inherited.read.values().map(|read| read.at);
+    let of_others = of_others.chain(inherited.outside.iter().map(|(_, at)| *at));
+    let mut learned: Vec<i64> = read.chain(of_others).collect();
     learned.sort_unstable();
     learned
 }
@@ -460,13 +514,7 @@ fn step(
     let (mut used, mut unchanged_since) = (Vec::new(), Vec::new());
     for (version, (at, fit)) in read {
         let Some(known) = files.known(version) else { continue };
-        let is_known = known.artifact.has_content();
-        let evidence = match (fit, group.reading(version)) {
-            (Fit::Changed, _) | (_, Reading::DoubtfulStandIn) => Evidence::Doubtful,
-            _ if !is_known => Evidence::Doubtful,
-            (_, Reading::StandIn | Reading::KeptOpen) => Evidence::Inferred,
-            (_, Reading::Opened) => Evidence::Observed,
-        };
+        let evidence = group.evidence(version, *fit, known);
         let is_same = *fit == Fit::Same && evidence != Evidence::Doubtful;
         if let Some(since_ns) = group.unchanged_since_ns.get(version).filter(|_| is_same) {
             unchanged_since.push((used.len() as u32, around.clock.since(*since_ns)));
@@ -500,17 +548,21 @@ fn step(
             });
         }
     }
-    if !generated.is_empty() {
-        for (version, at) in inherited.read.iter().filter(|(version, _)| !group.written.contains_key(version))
-        {
-            let Some(known) = files.known(version) else { continue };
-            used.push(Used {
-                artifact: known.artifact.clone(),
-                at: Timestamp::from_micros(*at),
-                evidence: Evidence::Inferred,
-                role: known.role,
-            });
+    for (version, known_by) in &inherited.read {
+        // What it was only told of says nothing of a step from which nothing comes.
+        let counts = !generated.is_empty() || known_by.evidence == Evidence::Observed;
+        if !counts || group.written.contains_key(version) {
+            continue;
         }
+        let Some(known) = files.known(version) else { continue };
+        used.push(Used {
+            artifact: known.artifact.clone(),
+            at: Timestamp::from_micros(known_by.at),
+            evidence: known_by.evidence,
+            role: known.role,
+        });
+    }
+    if !generated.is_empty() {
         used.extend(inherited.outside.iter().map(|(artifact, at)| Used {
             artifact: artifact.clone(),
             at: Timestamp::from_micros(*at),

@@ -1,11 +1,12 @@
 //! What processes exchanged through files that were made and removed again: such a file is a pipe with a name, and no node that an
 //! answer could lead through.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Read;
+use super::circles::circles;
 use super::moves::Moves;
-use crate::capture::observe::{self, Access, Class, File, Observation};
+use crate::capture::observe::{self, Access, Class, File, Observation, Version};
 
 /// Where semaphores have their names, whose bytes are a count.
 const SEMAPHORES: &[u8] = b"/dev/shm/sem.";
@@ -13,9 +14,9 @@ const SEMAPHORES: &[u8] = b"/dev/shm/sem.";
 /// What was exchanged.
 pub(super) struct Exchanged {
     /// Groups that are one for it, and the group that each belongs to.
-    pub(super) joined: BTreeMap<usize, usize>,
-    /// By process: others that handed it something, and until when.
-    pub(super) handed: BTreeMap<usize, Vec<(usize, i64)>>,
+    joined: BTreeMap<usize, usize>,
+    /// What was handed on by those who wrote it to those who read it, without making them one.
+    pub(super) carriers: Vec<Carrier>,
 }
 
 impl Exchanged {
@@ -25,76 +26,201 @@ impl Exchanged {
     }
 }
 
+/// A version of a file that carried bytes.
+#[derive(Default)]
+pub(super) struct Carrier {
+    /// Processes that wrote it.
+    pub(super) writers: Vec<usize>,
+    /// Until when they may have done so.
+    pub(super) written_until_us: i64,
+    /// By their numbers among the carriers: earlier versions whose bytes stand in it, and were read by none of the writers.
+    pub(super) extends: Vec<usize>,
+    pub(super) readers: Vec<Reader>,
+}
+
+/// A process that read what a carrier brought.
+#[derive(Clone, Copy)]
+pub(super) struct Reader {
+    pub(super) process: usize,
+    /// When it read first.
+    pub(super) read_us: i64,
+    /// Until when it may have read what was written.
+    pub(super) until_us: i64,
+}
+
 /// Who wrote a version and who read it, each with the time.
 #[derive(Default)]
 struct Parties {
     writers: BTreeMap<usize, i64>,
     readers: BTreeMap<usize, i64>,
-}
-
-/// A process that exchanged something with those above it alone.
-struct WithAbove {
-    process: usize,
-    above: Vec<usize>,
-    /// When it read what they wrote; `None` where they read what it wrote.
-    read_us: Option<i64>,
+    /// Those who wrote beside its bytes and read none of them.
+    keepers: BTreeSet<usize>,
 }
 
 /// Finds what was exchanged through files that were made and removed again, or whose bytes were overwritten from outside before
 /// anybody knew them.
 ///
-/// Those who did so are one step. But where a program and one that it started exchanged something, as a compiler does that leaves a
-/// list of what it read for its builder, and the one that was started made files of its own, each remains a step of its own: the
-/// one is told what the other had read.
+/// Who read such a file is told what those had read who wrote it, and knows nothing of others who read it, too. Where bytes went both
+/// ways, all are one step; but a program and one that it started, of which one only wrote and the other only read, remain apart. And
+/// one step are those of which one did nothing but to write what the other read, as the parts of a compiler do.
 pub(super) fn exchanged(observation: &Observation, moves: &Moves) -> Exchanged {
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
     let group = |process: &usize| observation.processes[*process].group;
-    let mut with_above: Vec<WithAbove> = Vec::new();
-    for (version, parties) in parties(observation, moves) {
-        let Parties { mut writers, mut readers } = parties;
-        if writers.is_empty() || readers.is_empty() {
-            continue;
-        }
-        if observation.files[version.0].class == Class::Temporary {
-            let of_writers = apart(observation, &writers, &readers).map(|(process, _)| (process, None));
-            let of_readers = apart(observation, &readers, &writers).map(|(process, us)| (process, Some(us)));
-            for (process, read_us) in of_writers.chain(of_readers).collect::<Vec<_>>() {
-                let others = if read_us.is_some() { &writers } else { &readers };
-                let above = others.keys().copied().collect();
-                with_above.push(WithAbove { process, above, read_us });
-                let own = if read_us.is_some() { &mut readers } else { &mut writers };
-                own.remove(&process);
+    let mut carriers: Vec<Carrier> = Vec::new();
+    let mut numbers: HashMap<Read, usize> = HashMap::new();
+    let parties = parties(observation, moves);
+    for (version, Parties { writers, readers, keepers }) in &parties {
+        if observation.files[version.0].class != Class::Temporary {
+            let others: BTreeSet<usize> = readers.keys().chain(keepers).copied().collect();
+            if !writers.is_empty() && !others.is_empty() {
+                join(&mut joined, writers.keys().chain(&others).map(group));
             }
-        }
-        if !writers.is_empty() && !readers.is_empty() {
-            join(&mut joined, writers.keys().chain(readers.keys()).map(group));
-        }
-    }
-    let made_files: BTreeSet<usize> = observation
-        .processes
-        .iter()
-        .filter(|process| {
-            let lasts = |access: &Access| access.wrote() && observation.files[access.file].exists;
-            process.accesses.iter().any(lasts)
-        })
-        .map(|process| root(&joined, process.group))
-        .collect();
-    let mut handed: BTreeMap<usize, Vec<(usize, i64)>> = BTreeMap::new();
-    for WithAbove { process, above, read_us } in with_above {
-        if !made_files.contains(&root(&joined, group(&process))) {
-            join(&mut joined, above.iter().chain([&process]).map(group));
             continue;
         }
-        for other in above {
-            match read_us {
-                Some(us) => handed.entry(process).or_default().push((other, us)),
-                None => handed.entry(other).or_default().push((process, i64::MAX)),
+        let known = &observation.files[version.0].versions[version.1];
+        let readers = readers.iter().map(|(process, us)| Reader {
+            process: *process,
+            read_us: *us,
+            until_us: until(observation, known, writers, (*process, *us)),
+        });
+        numbers.insert(*version, carriers.len());
+        let (writers, readers) = (writers.keys().copied().collect(), readers.collect());
+        let written_until_us = rest(known).map_or(i64::MAX, |rest_us| rest_us - 1);
+        carriers.push(Carrier { writers, written_until_us, extends: Vec::new(), readers });
+    }
+    for (version, Parties { keepers, .. }) in &parties {
+        let Some(number) = numbers.get(version) else { continue };
+        for keeper in keepers {
+            let later = parties.range((version.0, version.1 + 1)..=(version.0, usize::MAX));
+            let mut later = later.filter(|(_, parties)| parties.writers.contains_key(keeper));
+            if let Some(later) = later.next().and_then(|(version, _)| numbers.get(version)) {
+                carriers[*later].extends.push(*number);
             }
         }
     }
+    join_circles(observation, &carriers, &mut joined);
+    join_chains(observation, &carriers, &mut joined);
     let groups: Vec<usize> = joined.keys().copied().collect();
     let joined = groups.into_iter().map(|group| (group, root(&joined, group))).collect();
-    Exchanged { joined, handed }
+    Exchanged { joined, carriers }
+}
+
+/// Returns by when nobody had a version open for writing any more, where that was seen.
+fn rest(version: &Version) -> Option<i64> {
+    version.last_change?.rest_us
+}
+
+/// Returns until when a process may have read what others wrote, which it read first at a time.
+fn until(
+    observation: &Observation,
+    version: &Version,
+    writers: &BTreeMap<usize, i64>,
+    (process, read_us): (usize, i64),
+) -> i64 {
+    let is_at_rest = || rest(version).is_some_and(|rest_us| rest_us <= read_us);
+    let is_below = || writers.keys().all(|writer| is_above(observation, *writer, process));
+    match is_at_rest() || is_below() {
+        true => read_us,
+        // Who wrote it may have gone on while it was read.
+        false => observation.processes[process].ended_us.unwrap_or(i64::MAX),
+    }
+}
+
+/// Joins those between whom bytes went both ways.
+fn join_circles(observation: &Observation, carriers: &[Carrier], joined: &mut BTreeMap<usize, usize>) {
+    let first = observation.processes.len();
+    let mut next: Vec<Vec<usize>> = vec![Vec::new(); first + carriers.len()];
+    let group =
+        |joined: &BTreeMap<usize, usize>, process: usize| root(joined, observation.processes[process].group);
+    for (number, carrier) in carriers.iter().enumerate() {
+        for writer in &carrier.writers {
+            next[group(joined, *writer)].push(first + number);
+        }
+        for reader in &carrier.readers {
+            let is_other = |writer: &usize| is_other_side(observation, carrier, *writer, reader.process);
+            if carrier.writers.iter().any(is_other) {
+                next[first + number].push(group(joined, reader.process));
+            }
+        }
+        for before in &carrier.extends {
+            next[first + before].push(first + number);
+        }
+    }
+    for circle in circles(&next) {
+        join(joined, circle.into_iter().filter(|node| *node < first));
+    }
+}
+
+/// Returns false for a process itself, and for two of which one started the other where one only wrote and the other only read.
+fn is_other_side(observation: &Observation, carrier: &Carrier, writer: usize, reader: usize) -> bool {
+    let is_both_ways =
+        || carrier.writers.contains(&reader) && carrier.readers.iter().any(|reader| reader.process == writer);
+    let is_related = || is_above(observation, writer, reader) || is_above(observation, reader, writer);
+    writer != reader && (!is_related() || is_both_ways())
+}
+
+/// What a group does to others.
+#[derive(Default)]
+struct Doings {
+    /// It made a file that lasts.
+    has_made: bool,
+    /// Groups that it started or fed through a pipe.
+    tells: BTreeSet<usize>,
+    /// Groups that read what it wrote.
+    hands_to: BTreeSet<usize>,
+    /// What it wrote stands in what others wrote.
+    goes_on: bool,
+}
+
+/// Joins each group that did nothing but to write what one other read with that one: nobody else knows anything by it.
+fn join_chains(observation: &Observation, carriers: &[Carrier], joined: &mut BTreeMap<usize, usize>) {
+    let group = |process: usize| observation.processes[process].group;
+    let mut doings: BTreeMap<usize, Doings> = BTreeMap::new();
+    for (index, process) in observation.processes.iter().enumerate() {
+        let lasts = |access: &Access| access.wrote() && observation.files[access.file].exists;
+        let is_named = process.namings.iter().any(|naming| observation.files[naming.to.0].exists);
+        doings.entry(root(joined, group(index))).or_default().has_made |=
+            is_named || process.accesses.iter().any(lasts);
+        for other in process.parent.iter().chain(&process.fed_by) {
+            doings.entry(root(joined, group(*other))).or_default().tells.insert(group(index));
+        }
+    }
+    for carrier in carriers {
+        for writer in &carrier.writers {
+            let doings = doings.entry(root(joined, group(*writer))).or_default();
+            doings.hands_to.extend(carrier.readers.iter().map(|reader| group(reader.process)));
+        }
+        for writer in carrier.extends.iter().flat_map(|before| &carriers[*before].writers) {
+            doings.entry(root(joined, group(*writer))).or_default().goes_on = true;
+        }
+    }
+    // Who comes last in a chain is found first.
+    for group in doings.keys().rev().copied().collect::<Vec<_>>() {
+        let Some(own) = doings.get(&group).filter(|own| !own.has_made && !own.goes_on) else { continue };
+        let others = |groups: &BTreeSet<usize>| {
+            let roots = groups.iter().map(|other| root(joined, *other));
+            roots.filter(|other| *other != group).collect::<BTreeSet<usize>>()
+        };
+        let hands_to = others(&own.hands_to);
+        let Some(reader) = hands_to.first().copied().filter(|_| hands_to.len() == 1) else { continue };
+        if others(&own.tells).iter().all(|told| *told == reader) {
+            let of_both = [group, reader].map(|group| doings.remove(&group).unwrap_or_default());
+            join(joined, [group, reader].into_iter());
+            let [mut own, other] = of_both;
+            own.has_made |= other.has_made;
+            own.goes_on |= other.goes_on;
+            own.tells.extend(other.tells);
+            own.hands_to.extend(other.hands_to);
+            doings.insert(root(joined, group), own);
+        }
+    }
+}
+
+/// What a process did with a version.
+enum Side {
+    Writes,
+    Reads,
+    Keeps,
 }
 
 /// Lists who wrote and who read each version of what carried bytes and is no node.
@@ -110,35 +236,28 @@ fn parties(observation: &Observation, moves: &Moves) -> BTreeMap<Read, Parties> 
     for (index, process) in observation.processes.iter().enumerate() {
         let version = |access: &Access| (access.file, access.version);
         let wrote = process.accesses.iter().filter(|access| access.wrote());
-        let wrote = wrote.filter_map(|access| Some((version(access), access.written_us?, true)));
+        let wrote = wrote.filter_map(|access| Some((version(access), access.written_us?, Side::Writes)));
         let read = process.accesses.iter().filter(|access| access.read());
-        let read = read.filter_map(|access| Some((version(access), access.read_us?, false)));
+        let read = read.filter_map(|access| {
+            let side = if access.was_only_kept { Side::Keeps } else { Side::Reads };
+            Some((version(access), access.read_us?, side))
+        });
         let namings = moves.plain(index).iter();
-        let named =
-            namings.flat_map(|naming| [(naming.to, naming.us, true), (naming.from, naming.us, false)]);
-        for (version, us, is_writer) in wrote.chain(read).chain(named) {
-            if carries(&observation.files[version.0], version.1) {
-                let parties = parties.entry(version).or_default();
-                let side = if is_writer { &mut parties.writers } else { &mut parties.readers };
-                side.entry(index).or_insert(us);
+        let named = namings
+            .flat_map(|naming| [(naming.to, naming.us, Side::Writes), (naming.from, naming.us, Side::Reads)]);
+        for (version, us, side) in wrote.chain(read).chain(named) {
+            if !carries(&observation.files[version.0], version.1) {
+                continue;
+            }
+            let parties = parties.entry(version).or_default();
+            match side {
+                Side::Writes => drop(parties.writers.entry(index).or_insert(us)),
+                Side::Reads => drop(parties.readers.entry(index).or_insert(us)),
+                Side::Keeps => drop(parties.keepers.insert(index)),
             }
         }
     }
     parties
-}
-
-/// Lists those of one side who did nothing on the other, where all who did stand above them.
-fn apart(
-    observation: &Observation,
-    side: &BTreeMap<usize, i64>,
-    other: &BTreeMap<usize, i64>,
-) -> impl Iterator<Item = (usize, i64)> {
-    let is_apart = |process: &usize| {
-        !other.contains_key(process) && other.keys().all(|above| is_above(observation, *above, *process))
-    };
-    let apart: Vec<(usize, i64)> =
-        side.iter().filter(|(process, _)| is_apart(process)).map(|(process, us)| (*process, *us)).collect();
-    apart.into_iter()
 }
 
 /// Tells whether a process started another one, or one that did.

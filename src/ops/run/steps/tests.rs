@@ -1,6 +1,8 @@
 //! Random shell programs over files that carry marks: where the bytes of a file came from can be read in them, and must be
 //! what the steps say.
 
+mod temporaries;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::{SystemTime, UNIX_EPOCH};

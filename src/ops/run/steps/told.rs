@@ -5,15 +5,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::files::Files;
 use super::{Group, Read, Reads, Surroundings, Told, taken_out};
 use crate::capture::observe::{ChannelSort, GIVEN_PIPE, Observation};
-use crate::model::{Artifact, ArtifactPath, NodeId};
+use crate::model::{Artifact, ArtifactPath, Evidence, NodeId};
 
 /// What a step may know without having read it from a file.
 #[derive(Default)]
 pub(super) struct Inherited {
-    /// First read by those who told it, by version.
-    pub(super) read: BTreeMap<Read, i64>,
+    /// What those had read who told it, by version.
+    pub(super) read: BTreeMap<Read, ReadByOthers>,
     /// What it, or those who told it, had from outside the run, and since when.
     pub(super) outside: Vec<(Artifact, i64)>,
+}
+
+/// What one had read who told others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadByOthers {
+    /// When it did so first.
+    pub(super) at: i64,
+    /// How it is known that its bytes came to those that it told.
+    pub(super) evidence: Evidence,
 }
 
 /// As many inputs are entered of what steps know from others, whatever they have read.
@@ -52,14 +61,20 @@ impl Bound {
 /// When a group had written last what it also read itself, by group and version.
 pub(super) type Finished = HashMap<(usize, Read), i64>;
 
-/// Returns those who told a group something, or told those who did, and until when they had read what they told.
-pub(super) fn told(groups: &BTreeMap<usize, Group>, number: usize) -> BTreeMap<usize, i64> {
+/// Returns those who told a group something, or told those who did, and until when they had read what they told; `until` says until
+/// when one counts as told by another.
+pub(super) fn told(
+    groups: &BTreeMap<usize, Group>,
+    number: usize,
+    until: fn(&Told) -> Option<i64>,
+) -> BTreeMap<usize, i64> {
     // The longest time counts.
     let mut told: BTreeMap<usize, i64> = BTreeMap::new();
     let mut frontier = vec![(number, i64::MAX)];
     while let Some((at, until_us)) = frontier.pop() {
-        for Told { by, since_us, until_us: told_until_us } in &groups[&at].told_by {
-            let until_us = until_us.min(*told_until_us);
+        for one in &groups[&at].told_by {
+            let (Told { by, since_us, .. }, Some(told_until_us)) = (one, until(one)) else { continue };
+            let until_us = until_us.min(told_until_us);
             if *by != number && *since_us <= until_us && told.get(by).is_none_or(|known| *known < until_us) {
                 told.insert(*by, until_us);
                 frontier.push((*by, until_us));
@@ -119,16 +134,17 @@ fn name_of(address: &str, run: NodeId) -> String {
     number.map_or_else(|| address.to_owned(), |number| format!("pipe://{run}/{number}"))
 }
 
-/// Collects what those had read who told a group something: the first read of each version.
+/// Collects what those had read who told a group something: the first read of each version. Where it was seen how it came from there
+/// to the group, the edge is as sure as that read.
 pub(super) fn inherited(
     groups: &BTreeMap<usize, Group>,
     number: usize,
-    told: &BTreeMap<usize, i64>,
+    (told, seen): (&BTreeMap<usize, i64>, &BTreeMap<usize, i64>),
     files: &Files,
     written_by_several: &BTreeSet<Read>,
     finished: &Finished,
-) -> BTreeMap<Read, i64> {
-    let mut found: BTreeMap<Read, i64> = BTreeMap::new();
+) -> BTreeMap<Read, ReadByOthers> {
+    let mut found: BTreeMap<Read, ReadByOthers> = BTreeMap::new();
     let own = &groups[&number];
     for (teller, until_us) in told {
         let other = &groups[teller];
@@ -140,8 +156,16 @@ pub(super) fn inherited(
                 && !files.known[version].lasting
                 && !written_by_several.contains(version);
             if at <= *until_us && !is_private && !own.read.contains_key(version) {
-                let entry = found.entry(*version).or_insert(at);
-                *entry = (*entry).min(at);
+                let is_seen = seen.get(teller).is_some_and(|until_us| at <= *until_us);
+                let evidence = match other.read.get(version).filter(|_| is_seen) {
+                    Some((_, fit)) => other.evidence(version, *fit, &files.known[version]),
+                    None => Evidence::Inferred,
+                };
+                let entry = found.entry(*version).or_insert(ReadByOthers { at, evidence });
+                // Of the same read, the better evidence counts; a later one says nothing of what was written before it.
+                if (at, evidence) < (entry.at, entry.evidence) {
+                    *entry = ReadByOthers { at, evidence };
+                }
             }
         }
     }
@@ -207,7 +231,7 @@ mod tests {
         let teller = Group { learned: (0..files).map(|file| ((file, 0), 0)).collect(), ..Group::default() };
         let program = |number: usize| Group {
             learned: BTreeMap::from([((files + number, 0), 1)]),
-            told_by: vec![Told { by: 0, since_us: 1, until_us: 1 }],
+            told_by: vec![Told { by: 0, since_us: 1, until_us: 1, seen_until_us: None }],
             ..Group::default()
         };
         let mut groups: BTreeMap<usize, Group> =
@@ -215,7 +239,7 @@ mod tests {
         groups.insert(0, teller);
         let mut bound = Bound::of(&groups);
         for number in 1..=programs {
-            if bound.has_room(&groups, &told(&groups, number)) {
+            if bound.has_room(&groups, &told(&groups, number, Told::any)) {
                 bound.take(files);
             }
         }
