@@ -973,6 +973,17 @@ fn a_copy_among_several_comes_from_its_own_file_alone() {
     assert_eq!(down.lines().collect::<Vec<_>>(), ["dir/b"]);
     scratch.write("a", "other\n");
     assert_eq!(scratch.status("stale"), ["dir/a"]);
+    // What was told besides was not copied.
+    scratch.shell(
+        "mkdir told && \"$LINEAGE\" run -q -- sh -c 'read name < which; export name; exec cp b c told/'",
+    );
+    let shown = scratch.text(&["show", "told/b"]);
+    let line =
+        |name: &str| shown.lines().find(|line| line.contains(&format!("  {name}  "))).unwrap().to_owned();
+    assert!(line("b").contains("observed, copied"), "{shown}");
+    assert!(line("which").contains("inferred") && !line("which").contains("copied"), "{shown}");
+    let down = scratch.text(&["show", "which", "--down"]);
+    assert!(down.contains("told/b") && !down.contains("copied"), "{down}");
     // What decides on what is copied is a source of all.
     scratch.shell(
         "mkdir to && \"$LINEAGE\" run -q -- sh -c 'read name < which; cat $name > to/x; exec cat b > to/y'",

@@ -1,6 +1,6 @@
 //! The way: the runs that a thing came from or went into, with their steps and files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::file::fate_words;
 use super::fold::{From, Own, Said, folded};
 use super::more;
 use super::run::{cut, remarks, repository_name, run_head};
-use crate::model::{Artifact, ArtifactPath, Evidence, NodeId, Role, RunKind, command_line};
+use crate::model::{Artifact, ArtifactPath, Digest, Evidence, NodeId, Role, RunKind, command_line};
 use crate::ops::show::{Fate, Neighbour};
 use crate::query::{CameFrom, Direction, Folded, RunLack, TraceFile, TraceReport, TraceRun, TraceRunStep};
 use crate::render::units::{counted, digest_words, one_line, thousands};
@@ -127,7 +127,8 @@ fn step_rows(step: &TraceRunStep, run: &TraceRun, way: &Way<'_>, rows: &mut Vec<
         rows.push([name, way.nothing(run).to_owned(), String::new()]);
         return;
     }
-    let said = files.iter().map(|file| (&file.artifact.path, way.said_of(file, step, run)));
+    let copied = way.copied(step);
+    let said = files.iter().map(|file| (&file.artifact.path, way.said_of(file, step, run, &copied)));
     push(name, folded(said, Own::Spelt), rows);
 }
 
@@ -140,8 +141,8 @@ fn rows_of_steps(
     rows: &mut Vec<[String; 3]>,
 ) {
     let said = steps.iter().flat_map(|step| {
-        let files = way.files_of(step).iter();
-        files.map(|file| (&file.artifact.path, way.said_of(file, step, run)))
+        let (files, copied) = (way.files_of(step), way.copied(step));
+        files.into_iter().map(move |file| (&file.artifact.path, way.said_of(file, step, run, &copied)))
     });
     let mut files = folded(said, Own::Folded);
     if files.is_empty() {
@@ -170,11 +171,21 @@ impl<'a> Way<'a> {
         Way { direction, disk, tails: HashMap::from([(run.head.view.run.id, run.head.tail.as_str())]) }
     }
 
-    fn files_of(&self, step: &'a TraceRunStep) -> &'a [TraceFile] {
-        match self.direction {
+    fn files_of(&self, step: &'a TraceRunStep) -> Vec<&'a TraceFile> {
+        let files = match self.direction {
             Direction::Up => &step.used,
             Direction::Down => &step.generated,
+        };
+        if !step.step.act.is_one_to_one() {
+            return files.iter().collect();
         }
+        // Of what was copied, and read for the other copies as well, the surer counts.
+        let mut surest: HashMap<&Artifact, Evidence> = HashMap::new();
+        for file in files {
+            let known = surest.entry(&file.artifact).or_insert(file.evidence);
+            *known = file.evidence.min(*known);
+        }
+        files.iter().filter(|file| surest[&file.artifact] == file.evidence).collect()
     }
 
     /// Says that a step has no files in the direction of the way.
@@ -200,9 +211,7 @@ impl<'a> Way<'a> {
     fn evidence_of(&self, file: &TraceFile, step: &TraceRunStep) -> Evidence {
         let read = match self.direction {
             Direction::Up => None,
-            Direction::Down => {
-                step.used.iter().filter(|used| used.at <= file.at).map(|used| used.evidence).min()
-            }
+            Direction::Down => read_for(file, step).iter().map(|used| used.evidence).min(),
         };
         read.map_or(file.evidence, |read| read.max(file.evidence))
     }
@@ -222,12 +231,29 @@ impl<'a> Way<'a> {
         Some(From::Through(copies.is_empty().then(|| first.to_string())))
     }
 
+    /// Returns the contents on the other side of a step whose files go back to one other each, as far as they are on the way: what it
+    /// read besides is in none of them.
+    fn copied(&self, step: &'a TraceRunStep) -> HashSet<&'a Digest> {
+        let others = match self.direction {
+            Direction::Up => &step.generated,
+            Direction::Down => &step.used,
+        };
+        let others = others.iter().filter(|_| step.step.act.is_one_to_one());
+        others.map(|other| &other.artifact.digest).collect()
+    }
+
     /// Says how the file is known that a step of `run` read or wrote, and where it came from.
-    fn said_of(&self, file: &TraceFile, step: &TraceRunStep, run: &TraceRun) -> Said {
+    fn said_of(
+        &self,
+        file: &TraceFile,
+        step: &TraceRunStep,
+        run: &TraceRun,
+        copied: &HashSet<&Digest>,
+    ) -> Said {
         let code = code_of_file(file, run);
         let known_to_git = code.is_some();
         let mut how = self.evidence_of(file, step).as_str().to_owned();
-        if step.step.act.is_one_to_one() {
+        if copied.contains(&file.artifact.digest) {
             how = format!("{how}, {}", step.step.act.as_str());
         }
         let mut said = Said::new(how + &code.unwrap_or_default());
@@ -255,6 +281,26 @@ impl<'a> Way<'a> {
             said.from = through;
         }
         said.of_models(&file.models)
+    }
+}
+
+/// Returns what a step on the way down read that may have gone into what it wrote. Where its files go back to one other each, that is
+/// the one that had these bytes, or else what went into all; what went into another file as well was read a second time for it.
+fn read_for<'a>(file: &TraceFile, step: &'a TraceRunStep) -> Vec<&'a TraceFile> {
+    let read: Vec<&TraceFile> = step.used.iter().filter(|used| used.at <= file.at).collect();
+    if !step.step.act.is_one_to_one() {
+        return read;
+    }
+    let has_its_bytes = |used: &&TraceFile| used.artifact.digest == file.artifact.digest;
+    let was_given_away = |used: &TraceFile| {
+        let is_first = !read.iter().any(|other| other.artifact == used.artifact && other.at < used.at);
+        is_first && step.generated.iter().any(|written| written.artifact.digest == used.artifact.digest)
+    };
+    let own: Vec<&TraceFile> = read.iter().copied().filter(has_its_bytes).collect();
+    let for_all = || read.iter().copied().filter(|used| !was_given_away(used)).collect::<Vec<_>>();
+    match own.is_empty() {
+        true => Some(for_all()).filter(|files| !files.is_empty()).unwrap_or_else(|| read.clone()),
+        false => own,
     }
 }
 
