@@ -992,6 +992,38 @@ fn a_copy_among_several_comes_from_its_own_file_alone() {
 }
 
 #[test]
+fn a_list_that_was_copied_with_what_it_lists_is_behind_all_that_it_lists() {
+    let scratch = Scratch::new(&[("a", "1\n"), ("b", "2\n"), ("c", "3\n"), ("list", "a\nb\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    let copy = "mkdir -p to; while read name; do read x < $name; echo \"$x\" > to/$name; done < list
+{ read x; read y; } < list; printf '%s\\n' \"$x\" \"$y\" > to/list";
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", copy]);
+    for name in ["a", "b"] {
+        assert_eq!(scratch.sources(&format!("to/{name}")), [name, "list"]);
+    }
+    assert_eq!(scratch.sources("to/list"), ["list"]);
+    let shown = scratch.text(&["show", "to/a"]);
+    let line = shown.lines().find(|line| line.contains("  list  ")).unwrap();
+    assert!(line.contains("inferred") && !line.contains("copied"), "{shown}");
+    let shown = scratch.text(&["show", "to/list"]);
+    assert!(shown.contains("observed, copied") && !shown.contains("inferred  "), "{shown}");
+    let down = scratch.text(&["show", "list", "--down"]);
+    let line = |name: &str| down.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    assert!(line("to/a").contains("inferred"), "{down}");
+    assert!(line("to/list").contains("observed, copied"), "{down}");
+    scratch.write("list", "a\nc\n");
+    assert_eq!(scratch.status("stale"), ["to/list"]);
+    assert_eq!(scratch.status("doubtful"), ["to/a", "to/b"]);
+    // Who copies one file after another reads nothing in them.
+    let copy = "mkdir again; for name in a b; do read x < to/$name; echo \"$x\" > again/$name; done";
+    scratch.lineage(&["run", "-q", "--", "sh", "-c", copy]);
+    let down = scratch.text(&["show", "to/a", "--down", "--files"]);
+    assert_eq!(down.lines().collect::<Vec<_>>(), ["again/a"]);
+}
+
+#[test]
 fn a_new_folder_beside_those_that_were_read_as_a_whole_is_listed() {
     let names = [
         "data/01/a.csv",

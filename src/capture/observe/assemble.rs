@@ -297,6 +297,7 @@ impl Assembly<'_> {
             version,
             read_us: None,
             written_us: None,
+            was_read_again: false,
             was_executed: false,
             was_only_kept: false,
             was_only_named_from: false,
@@ -350,6 +351,7 @@ impl Assembly<'_> {
             let access = self.access(who, place);
             access.read_at(us, touch.reading);
             access.was_executed |= touch.was_executed;
+            access.was_read_again |= touch.was_read_again;
             access.fit = worse(access.fit, fit.unwrap_or(Fit::Same));
             access.unchanged_since_ns = match (access.unchanged_since_ns, since_ns) {
                 (Some(one), Some(other)) => Some(one.min(other)),

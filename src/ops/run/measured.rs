@@ -227,7 +227,7 @@ fn only_copies(step: &Step) -> bool {
 }
 
 /// Returns true for a step of nothing but programs that carry files: `git | dash | git-upload-pack`.
-fn is_carrier(step: &str) -> bool {
+pub(super) fn is_carrier(step: &str) -> bool {
     let programs = || step.split(" | ");
     let carries = |program: &str| CARRIERS.contains(&program) || program.starts_with("git-");
     programs().any(carries) && programs().all(|program| carries(program) || SHELLS.contains(&program))

@@ -95,7 +95,7 @@ impl Recorder<'_> {
             self.remarks,
         );
         self.add_environment(&mut made);
-        made.steps = made.steps.into_iter().map(copies::told_apart).collect();
+        made.steps = copies::all_told_apart(std::mem::take(&mut made.steps), &made.orders);
         let measured = self.measured(&mut made);
         let counts = Counts::of(&made.steps);
         let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), root, &made.steps);

@@ -95,8 +95,8 @@ fn steps_so_far(workspace: &Workspace, kept: &Kept, run: &Run) -> Result<Option<
         run: run.id,
         clock: steps::FileClock { behind_us: *behind_us },
     };
-    let steps = steps::steps(&observation, &around).steps;
-    let mut steps: Vec<Step> = steps.into_iter().map(copies::told_apart).collect();
+    let made = steps::steps(&observation, &around);
+    let mut steps = copies::all_told_apart(made.steps, &made.orders);
     for step in &mut steps {
         for edge in step.used.iter_mut().filter(|edge| names_alone.contains(&edge.artifact.digest)) {
             edge.artifact = without_content(&edge.artifact);

@@ -30,6 +30,7 @@ use crate::model::{
 };
 use crate::ops::Clock;
 use crate::ops::run::WorkspaceCopy;
+use crate::ops::run::copies::Order;
 use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::measured::MetricsFile;
 use crate::ops::run::own::{Given, GivenOut};
@@ -103,6 +104,8 @@ impl FileClock {
 pub struct Outcome {
     /// The steps, in the order in which they began.
     pub steps: Vec<Step>,
+    /// In which order those went about their files that wrote several.
+    pub orders: HashMap<NodeId, Order>,
     /// Files of the environment.
     pub environment: Vec<EnvironmentFile>,
     /// Files that count as metrics, as they are at the end.
@@ -172,6 +175,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         }
     }
     let mut made = Vec::new();
+    let mut orders = HashMap::new();
     let mut bound = Bound::of(&groups);
     for (number, group) in &groups {
         let read_elsewhere = |version: &Read| read_elsewhere(*number, version);
@@ -192,6 +196,9 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         let rest = (!only_adds).then(|| step(observation, group, from, &files, around, &read_elsewhere));
         let rest = rest.flatten();
         let is_all = rest.is_none() && adding.is_empty();
+        if let Some(rest) = rest.as_ref().filter(|rest| rest.generated.len() > 1) {
+            orders.insert(rest.id, group.order(&files));
+        }
         made.extend(rest);
         for part in moved {
             let Some(whole) = outline(observation, group, around) else { continue };
@@ -211,7 +218,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
-    Outcome { steps: made, environment, metrics, left_out, written_elsewhere, untold: bound.untold, links }
+    let untold = bound.untold;
+    Outcome { steps: made, orders, environment, metrics, left_out, written_elsewhere, untold, links }
 }
 
 /// Puts together the processes that no one can tell apart by what they made.
@@ -308,6 +316,8 @@ struct Group {
     stood_for: BTreeMap<Read, Reading>,
     /// When anything of it had changed last before it was read, by version, in nanoseconds.
     unchanged_since_ns: BTreeMap<Read, i64>,
+    /// What was opened more than once to be read.
+    read_again: BTreeSet<Read>,
     /// First time that its bytes were really read, by version.
     learned: BTreeMap<Read, i64>,
     /// Last write, by version.
@@ -369,6 +379,9 @@ impl Group {
             if access.fit == Fit::Changed {
                 entry.1 = Fit::Changed;
             }
+            if access.was_read_again {
+                self.read_again.insert(version);
+            }
             if let Some(since_ns) = access.unchanged_since_ns {
                 let entry = self.unchanged_since_ns.entry(version).or_insert(since_ns);
                 *entry = (*entry).min(since_ns);
@@ -390,6 +403,13 @@ impl Group {
             let entry = self.written.entry(naming.to).or_insert(naming.us);
             *entry = (*entry).max(naming.us);
         }
+    }
+
+    /// Says in which order it went about its files.
+    fn order(&self, files: &Files) -> Order {
+        let artifact = |version: &Read| files.known.get(version).map(|known| known.artifact.clone());
+        let opened = self.written.iter().filter_map(|(version, us)| Some((artifact(version)?, *us)));
+        Order { opened: opened.collect(), read_again: self.read_again.iter().filter_map(artifact).collect() }
     }
 
     /// Returns what is known of when it wrote a version last.
