@@ -384,7 +384,7 @@ impl Showing<'_> {
         for run in &mut report.runs {
             self.look_alive(&mut run.head)?;
         }
-        self.look_for_commits(&mut report)?;
+        self.look_for_commits(&mut report);
         Ok(report)
     }
 

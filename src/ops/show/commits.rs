@@ -1,40 +1,51 @@
 //! Which commits of runs are not in their repositories any more.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use super::Showing;
 use crate::capture::git::are_here;
-use crate::error::Result;
 use crate::ops::here::Here;
-use crate::query::{TraceReport, TraceRun};
+use crate::query::{RunView, TraceReport, TraceRun};
 
 impl Showing<'_> {
     /// Finds which commits of runs that were recorded here are gone: amended, rebased, and cleared away. Of others, they may never have
     /// been here. A repository that cannot be read is no reason not to show the rest.
-    pub(super) fn look_for_commits(&self, report: &mut TraceReport) -> Result<()> {
+    pub(super) fn look_for_commits(&self, report: &mut TraceReport) {
         let root = self.workspace.root();
-        let mut here = Here::of(self.workspace);
-        let mut known: HashMap<(PathBuf, String), bool> = HashMap::new();
-        for TraceRun { head, .. } in &mut report.runs {
-            let view = &head.view;
-            let own = (view.own_root(), &view.run.code);
-            let others = view.other_repositories().map(|(repository, code)| (repository.root.as_ref(), code));
-            let mut gone = Vec::new();
-            for (path, code) in std::iter::once(own).chain(others) {
-                let place = path.map_or_else(|| Some(root.to_owned()), |path| path.on_disk(root));
-                let (Some(place), Some(commit)) = (place, &code.commit) else { continue };
-                let is_gone = known.entry((place, commit.clone())).or_insert_with_key(|(place, commit)| {
-                    are_here(place, &[commit]).is_ok_and(|are_here| are_here == [Some(false)])
-                });
-                if *is_gone {
-                    gone.push(commit.clone());
-                }
-            }
-            if !gone.is_empty() && here.has_run(self.snapshot, view.number).unwrap_or(false) {
-                head.commits_gone = gone;
+        // Each repository is opened once.
+        let mut asked: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+        for run in &report.runs {
+            for (place, commit) in commits_of(&run.head.view, root) {
+                asked.entry(place).or_default().insert(commit);
             }
         }
-        Ok(())
+        let mut gone: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+        for (place, commits) in asked {
+            let words: Vec<&str> = commits.iter().map(String::as_str).collect();
+            let are_here = are_here(&place, &words).unwrap_or_default();
+            let of_place = commits.iter().zip(are_here).filter(|(_, is_here)| *is_here == Some(false));
+            gone.extend(of_place.map(|(commit, _)| (place.clone(), commit.clone())));
+        }
+        if gone.is_empty() {
+            return;
+        }
+        let mut here = Here::of(self.workspace);
+        for TraceRun { head, .. } in &mut report.runs {
+            if here.has_run(self.snapshot, head.view.number).unwrap_or(false) {
+                let of_run = commits_of(&head.view, root).filter(|commit| gone.contains(commit));
+                head.commits_gone = of_run.map(|(_, commit)| commit).collect();
+            }
+        }
     }
+}
+
+/// Lists the commits that a run was at, each with where its repository lies.
+fn commits_of<'v>(view: &'v RunView, root: &'v Path) -> impl Iterator<Item = (PathBuf, String)> + 'v {
+    let own = (view.own_root(), &view.run.code);
+    let others = view.other_repositories().map(|(repository, code)| (repository.root.as_ref(), code));
+    std::iter::once(own).chain(others).filter_map(move |(path, code)| {
+        let place = path.map_or_else(|| Some(root.to_owned()), |path| path.on_disk(root))?;
+        Some((place, code.commit.clone()?))
+    })
 }
