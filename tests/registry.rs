@@ -901,3 +901,26 @@ fn the_code_of_a_version_outlives_its_commit_and_what_is_lost_of_it_is_said() {
     assert_eq!(verified.code, 1, "{verified:?}");
     assert!(verified.stdout.contains("code of model other@1.0.0"), "{}", verified.stdout);
 }
+
+#[test]
+fn the_code_of_a_version_that_its_own_run_registered_is_kept_when_it_is_promoted() {
+    let place = Place::empty();
+    let program = env!("CARGO_BIN_EXE_lineage");
+    place.write("d", b"1\n2\n");
+    let script = format!("sort d > m.txt\n'{program}' register m 1.0.0 --run @ --artifact m=m.txt\n");
+    place.write("t.sh", script.as_bytes());
+    place.write(".gitignore", b"/m.txt\n");
+    place.commit_all("Train");
+    let place = place.with_real_clock();
+    place.ok(&["run", "--name", "train", "--", "sh", "t.sh"]);
+    if !place.was_observed() {
+        return;
+    }
+    place.ok(&["models", "promote", "m@1.0.0", "--to", "production"]);
+    place.write("t.sh", b"exit 1\n");
+    place.git(&["commit", "-q", "-a", "--amend", "-m", "Train no more"]);
+    place.git(&["reflog", "expire", "--expire=now", "--all"]);
+    place.git(&["gc", "-q", "--prune=now"]);
+    assert_eq!(place.ok(&["cat", "t.sh@train"]).stdout, script);
+    place.ok(&["models", "verify"]);
+}

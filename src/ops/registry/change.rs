@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{
     Fact, ModelAct, ModelAlias, ModelChange, ModelEdit, NodeId, Stage, check_alias, check_model_name,
 };
+use crate::ops::registry::code_read::{keep_code_of, not_kept};
 use crate::ops::registry::{Author, Held, secrets, view_of};
 use crate::ops::{Clock, DiskState, Workspace, disk_state};
 use crate::query::registry::{
@@ -73,7 +74,14 @@ pub fn promote(
         _ => None,
     };
     let act = ModelAct::Staged { stage: promotion.stage, displaced };
-    change(held, before, act, promotion.reason.clone(), displaced)
+    let mut changed = change(held, before, act, promotion.reason.clone(), displaced)?;
+    // What a run read is known when it has ended, and it may have registered the version itself.
+    if matches!(promotion.stage, Stage::Staging | Stage::Production) {
+        let kept =
+            workspace.view().and_then(|view| keep_code_of(workspace, &view.snapshot, &changed.view.model));
+        changed.warnings.extend(kept.unwrap_or_else(|error| vec![not_kept(&error)]));
+    }
+    Ok(changed)
 }
 
 /// Describes a version anew.

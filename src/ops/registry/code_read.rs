@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 
-use crate::error::Result;
-use crate::model::{Artifact, Digest, Role};
+use crate::error::{Error, Result};
+use crate::model::{Artifact, Digest, ModelVersion, Role};
 use crate::ops::Workspace;
 use crate::ops::committed::Commits;
 use crate::ops::here::Here;
@@ -56,6 +56,24 @@ pub(super) fn keep_code(
     keep_committed(workspace, &files, &mut |number| {
         Ok(commits.find(number)?.map(|committed| committed.bytes))
     })
+}
+
+/// Keeps the code of a version as [`keep_code`] does, where it is known which run trained it.
+///
+/// # Errors
+/// As [`keep_code`].
+pub(super) fn keep_code_of(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    model: &ModelVersion,
+) -> Result<Vec<String>> {
+    let trained_by = snapshot.run_of_model(model)?;
+    trained_by.map_or(Ok(Vec::new()), |run| keep_code(workspace, snapshot, run))
+}
+
+/// Says that the code of a version could not be kept, which is no reason not to do what was asked for.
+pub(super) fn not_kept(error: &Error) -> String {
+    format!("its code could not be kept: {}", error.in_full())
 }
 
 /// Code that is not to be had any more.

@@ -16,7 +16,7 @@ use crate::ops::keep::keep_registered;
 use crate::ops::metrics::{metrics_files, values_in};
 use crate::ops::registry::artifacts::{self, Found, ReadFile};
 use crate::ops::registry::belongs;
-use crate::ops::registry::code_read::keep_code;
+use crate::ops::registry::code_read::{keep_code, not_kept};
 use crate::ops::registry::entry::{Entry, check_metric, shown};
 use crate::ops::registry::{Author, Held, secrets, view_of};
 use crate::ops::{Clock, Workspace};
@@ -112,7 +112,7 @@ pub fn register_all(
     for run in runs {
         match keep_code(workspace, &snapshot, run) {
             Ok(failed) => warnings.extend(failed),
-            Err(error) => warnings.push(format!("its code could not be kept: {}", error.in_full())),
+            Err(error) => warnings.push(not_kept(&error)),
         }
     }
     let registered = decided.into_iter().map(|of_entry| {
