@@ -759,6 +759,17 @@ fn what_a_training_wrote_on_is_said_to_carry_what_went_into_it_before() {
         assert_eq!(found(&format!("trained_on(\"d1\", {sure})")), ["net@1.0.0"]);
         assert_eq!(found(&format!("trained_on(\"d2\", {sure})")), ["net@2.0.0"]);
     }
+    // Of a run as a whole, what it looks at afterwards makes nothing surer; who does nothing but go on with it is made from it.
+    scratch.shell("\"$LINEAGE\" run --name look -- sh -c 'sh train.sh d2 m3; cat state'");
+    scratch.shell("\"$LINEAGE\" run --name on -- sh -c 'read s < state; echo \"$s, on\" > state'");
+    let runs = |question: &str| {
+        let found = scratch.json(&["log", "-w", question, "--json"])["runs"].clone();
+        let runs = found.as_array().unwrap().iter();
+        runs.map(|run| run["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(runs("trained_on(\"d1\")"), ["on", "look", "train", "train"]);
+    assert_eq!(runs("trained_on(\"d1\", observed)"), ["on", "train"]);
+    assert_eq!(runs("used(\"state\", observed)"), ["on", "look", "train"]);
 }
 
 #[test]

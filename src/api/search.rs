@@ -82,7 +82,9 @@ use crate::query::registry::ModelView;
 /// inferred from their bytes, where these are not a few; what only the entry of a model version says is declared. [`FoundRow::evidence`](crate::api::FoundRow::evidence) says it of the surest
 /// way of each row, and a word behind the file wants it: `trained_on("a.csv", observed)` finds nothing that is less sure,
 /// `declared` also what somebody said, `inferred` also what was concluded, `doubtful` also what changed while it was read, and no
-/// word also what was carried: through a file that a step read and wrote on, into what else it wrote.
+/// word also what was carried: through a file that a step read and wrote on, into what else it wrote. Of a run as a whole, such a
+/// file and all behind it is as sure as it is for what the run wrote elsewhere; of a run that wrote nothing elsewhere, as sure as
+/// that it was read. `used` has no such doubt: it is what was read.
 /// `code.contains(X)` asks whether the run's commit is X or was built on it.
 /// `git.dirty` is true where tracked files of the run's own repository differed from its commit, or what it read of another from
 /// that one's.

@@ -78,8 +78,9 @@ pub struct TraceStep {
     pub run: RunNo,
     /// How many steps lie between it and the start at the least; 0 for the next one.
     pub depth: u32,
-    /// Going down, whether nothing led to it but what it wrote on: what else it did may owe nothing to the start.
-    pub keeps_up: bool,
+    /// Going down, whether the walk begins with it, or what led to it is known to have gone into a file of its elsewhere: of the other
+    /// steps it depends on their run whether that as a whole goes back to the start.
+    pub leads_elsewhere: bool,
     /// What it read: going up, as far as that could have gone into what is asked about; going down, as far as it came from it.
     pub used: Vec<TraceEdge>,
     /// What it wrote, likewise: going up what it had written by then, going down what it wrote since.

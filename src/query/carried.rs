@@ -11,9 +11,11 @@
 //! same. So the way from what was read there to what was written elsewhere is [`Evidence::Carried`], whatever it was before; it is the
 //! least sure of all, and counts where no more is wanted than what may be.
 //!
-//! A step whose files go back to one other each says so itself.
+//! A step whose files go back to one other each says so itself. What a run is as a whole, [`Whole`] says.
 //!
 //! [`Evidence::Carried`]: crate::model::Evidence::Carried
+
+mod whole;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -21,7 +23,9 @@ use std::hash::Hash;
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::{is_telling, origin};
-use crate::store::{ArtifactNo, Edges, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
+
+pub(crate) use whole::Whole;
 
 /// The reads of files that a step wrote on.
 #[derive(Debug, Default)]
@@ -56,6 +60,19 @@ impl WrittenOn {
     pub(crate) fn leads_to(&self, artifact: ArtifactNo, read_at: i64, written: ArtifactNo) -> bool {
         let Some(contents) = self.reads.get(&(artifact, read_at)) else { return true };
         artifact.path() == written.path() || contents.contains(&written.content_no())
+    }
+
+    /// Returns true where what was read is known to have gone into a file elsewhere that the step wrote since.
+    pub(crate) fn leads_elsewhere(&self, edges: &Edges, read: &Edge) -> bool {
+        let (artifact, read_at) = (read.artifact, read.at);
+        let is_elsewhere = |edge: &&Edge| edge.at >= read_at && edge.artifact.path() != artifact.path();
+        let mut elsewhere = edges.generated.iter().filter(is_elsewhere);
+        edges.act.is_one_to_one() || elsewhere.any(|edge| self.leads_to(artifact, read_at, edge.artifact))
+    }
+
+    /// Lists the paths of the files that the step wrote on in.
+    fn paths(&self) -> impl Iterator<Item = u32> {
+        self.reads.keys().map(|(artifact, _)| artifact.path())
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Far, Trace, TraceEdge, TraceStep, known};
-use crate::query::carried::WrittenOn;
+use crate::query::carried::{Whole, WrittenOn};
 use crate::query::origin::{Origin, Write, is_telling, lost, origin, origin_unwritten};
 use crate::query::together::{self, Maker, Part, Parts, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, GO_ON, RunNo, Snapshot, StepNo};
@@ -75,9 +75,13 @@ pub(crate) fn reached_from<'f>(
             return Ok(None);
         }
     }
+    let mut met: HashMap<StepNo, HashSet<(ArtifactNo, i64)>> = HashMap::new();
     while !reads.is_empty() {
         if walk.met.len() + reads.len() > steps_max {
             return Ok(None);
+        }
+        for read in &reads {
+            met.entry(read.step).or_default().insert((read.artifact, read.at));
         }
         let next = reads.iter().map(|read| (read.step, read.at, Some(read.artifact))).collect();
         let writes = walk.meet(next, 0)?;
@@ -85,8 +89,8 @@ pub(crate) fn reached_from<'f>(
         reads = walk.readers(writes)?;
     }
     reached.files.extend(reached.made.iter().map(|(artifact, ..)| artifact));
-    let is_led_to = |met: &&Met| met.led_since(weakest).is_some();
-    reached.runs = walk.met.values().filter(is_led_to).map(|met| met.edges.run).collect();
+    let Some(runs) = walk.runs(&met, steps_max)? else { return Ok(None) };
+    reached.runs = runs;
     reached.steps = walk.met.len();
     Ok(Some(reached))
 }
@@ -537,6 +541,45 @@ impl<'a> Down<'a> {
         Ok(())
     }
 
+    /// Finds the runs which as a whole go back to the start, by the reads on the way; `None` where more than `steps_max` further
+    /// steps are to be looked at for that.
+    fn runs(
+        &self,
+        reads: &HashMap<StepNo, HashSet<(ArtifactNo, i64)>>,
+        steps_max: usize,
+    ) -> Result<Option<HashSet<RunNo>>> {
+        let mut runs = HashSet::new();
+        // Those of which it depends on what else their run did.
+        let mut others: HashMap<RunNo, Vec<(&Met, &Edge)>> = HashMap::new();
+        for (step, met) in &self.met {
+            let is_on_the_way = |edge: &&Edge| {
+                edge.evidence <= self.weakest
+                    && reads.get(step).is_some_and(|reads| reads.contains(&(edge.artifact, edge.at)))
+            };
+            for edge in met.edges.used.iter().filter(is_on_the_way) {
+                if self.weakest == Evidence::Carried || met.written_on.leads_elsewhere(&met.edges, edge) {
+                    runs.insert(met.edges.run);
+                    break;
+                }
+                others.entry(met.edges.run).or_default().push((met, edge));
+            }
+        }
+        others.retain(|run, _| !runs.contains(run));
+        let mut looked_at = 0;
+        for (run, led_to) in others {
+            let steps = self.snapshot.steps_of(run)?;
+            looked_at += steps.len();
+            if looked_at > steps_max {
+                return Ok(None);
+            }
+            let whole = Whole::of(self.snapshot, steps)?;
+            let is_made_from =
+                |(met, edge): &(&Met, &Edge)| whole.is_made_from(&met.edges, &met.written_on, edge);
+            runs.extend(led_to.iter().any(is_made_from).then_some(run));
+        }
+        Ok(Some(runs))
+    }
+
     /// Puts together what was met.
     fn finish(self, start: Origin) -> Trace {
         let weakest = self.weakest;
@@ -563,15 +606,19 @@ impl<'a> Down<'a> {
             met.reads.sort_unstable();
             let used = met.edges.used.iter();
             let generated = met.edges.generated.iter().enumerate();
+            let is_on_the_way = |edge: &&Edge| {
+                edge.evidence <= weakest && met.reads.binary_search(&(edge.artifact, edge.at)).is_ok()
+            };
+            let mut led_to = used.clone().filter(is_on_the_way);
             TraceStep {
                 step,
                 id: met.edges.id,
                 run: met.edges.run,
                 depth: met.depth,
-                keeps_up: met.bound_of_all == i64::MAX,
+                leads_elsewhere: met.bound == i64::MIN
+                    || led_to.any(|edge| met.written_on.leads_elsewhere(&met.edges, edge)),
                 used: used
-                    .filter(|edge| edge.evidence <= weakest)
-                    .filter(|edge| met.reads.binary_search(&(edge.artifact, edge.at)).is_ok())
+                    .filter(is_on_the_way)
                     .map(|edge| {
                         let read = Read { step, at: edge.at, artifact: edge.artifact };
                         TraceEdge::new(edge, copies.get(&read).copied().map(Origin::Copied))

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::ancestry::{Cut, Direction, Far, Trace, TraceEdge, TraceStep, known};
-use crate::query::carried::WrittenOn;
+use crate::query::carried::{Whole, WrittenOn};
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::together::{Along, WriteKey};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
@@ -52,7 +52,7 @@ pub fn upstream_of(
     Ok(walk.finish(Origin::Source))
 }
 
-/// Walks from all that `steps` read to everything it was made from; the steps themselves come first, whatever the bound.
+/// Walks from all that `steps`, as a whole, read to everything it was made from; the steps themselves come first, whatever the bound.
 ///
 /// # Errors
 /// As [`upstream`].
@@ -105,7 +105,8 @@ fn write_of(origin: &Origin) -> Option<&Write> {
     }
 }
 
-/// A step, the moment of a write of it, and what it wrote then; without that, all that it wrote until then.
+/// A step, the moment of a write of it, and what it wrote then; without that, all that it did until then, as a part of the whole of
+/// those of which all is wanted.
 pub(crate) type Wanted = (StepNo, i64, Option<ArtifactNo>);
 
 /// A step on the way.
@@ -117,7 +118,8 @@ struct Met {
     /// The origin of each read, in their order, as far as it is on the way.
     origins: Vec<Option<Origin>>,
     written_on: WrittenOn,
-    /// Which of the reads went into what is on the way, if they are: not those of what the step wrote on, until that is wanted.
+    /// Which of the reads went into what is on the way, if they are: not those of what the step wrote on, until that is wanted; of
+    /// steps that are asked about as a whole, those that went into that.
     went_in: Vec<bool>,
     /// Of a step whose files go back to one other each: which of its writes are on the way.
     written: Vec<bool>,
@@ -147,16 +149,21 @@ impl Met {
                 unmet.for_each(|(at, edge)| read(at, *edge));
             }
             if self.went_in.contains(&false) {
-                // By path and by content: until when what was read is wanted for what was written there, or has those bytes.
+                // By path and by content: until when what was read is wanted for what was written there, or has those bytes; and until
+                // when for any file.
                 let (mut there, mut equal) = (HashMap::<u32, i64>::new(), HashMap::<u32, i64>::new());
+                let mut for_any = None;
                 for (_, at, artifact) in wanted.iter().rev() {
                     there.extend(artifact.map(|artifact| (artifact.path(), *at)));
                     equal.extend(artifact.map(|artifact| (artifact.content_no(), *at)));
+                    for_any = artifact.map(|_| *at).or(for_any);
                 }
                 for (at, edge) in self.edges.used.iter().enumerate() {
                     let contents = self.written_on.contents(edge.artifact, edge.at).iter();
                     let mut until = contents.filter_map(|content| equal.get(content));
-                    let is_it = there.get(&edge.artifact.path()).is_some_and(|until| edge.at <= *until)
+                    let is_state = self.written_on.is_state(edge.artifact, edge.at);
+                    let is_it = (!is_state && for_any.is_some_and(|until| edge.at <= until))
+                        || there.get(&edge.artifact.path()).is_some_and(|until| edge.at <= *until)
                         || until.any(|until| edge.at <= *until);
                     if !is_it || !is_known(edge) || std::mem::replace(&mut self.went_in[at], true) {
                         continue;
@@ -192,6 +199,13 @@ impl Met {
         let known = for_all.filter(|(_, edge)| edge.at <= last && is_known(edge));
         let unmet = known.filter(|(at, _)| self.origins[*at].is_none());
         unmet.for_each(|(at, edge)| read(at, *edge));
+    }
+
+    /// Takes note of what went into what it is part of as a `whole`.
+    fn ask_as_part_of(&mut self, whole: &Whole) {
+        for (edge, went_in) in self.edges.used.iter().zip(&mut self.went_in) {
+            *went_in = whole.is_made_from(&self.edges, &self.written_on, edge);
+        }
     }
 
     /// Returns true for a write, by its place, that is on the way.
@@ -300,6 +314,7 @@ impl<'a> Up<'a> {
             let written_on = WrittenOn::of(self.snapshot, *step, &edges)?;
             self.met.insert(*step, Met::new(edges, written_on, depth));
         }
+        self.ask_as_a_whole(&next);
         if self.weakest < Evidence::WEAKEST {
             next = self.known(next);
         }
@@ -311,6 +326,21 @@ impl<'a> Up<'a> {
             }
         }
         Ok(reads)
+    }
+
+    /// Takes the steps of which all is wanted as one whole: with them a walk begins.
+    fn ask_as_a_whole(&mut self, next: &[Wanted]) {
+        let parts: HashSet<StepNo> =
+            next.iter().filter(|(.., artifact)| artifact.is_none()).map(|(step, ..)| *step).collect();
+        let mut whole = Whole::default();
+        for met in parts.iter().filter_map(|step| self.met.get(step)) {
+            whole.add(&met.edges, &met.written_on);
+        }
+        for step in parts {
+            if let Some(met) = self.met.get_mut(&step) {
+                met.ask_as_part_of(&whole);
+            }
+        }
     }
 
     /// Finds the origins of reads, and of each whether there may be more than one write.
@@ -382,7 +412,7 @@ fn trace_step(step: StepNo, met: &Met) -> TraceStep {
         id: met.edges.id,
         run: met.edges.run,
         depth: met.depth,
-        keeps_up: false,
+        leads_elsewhere: true,
         used: used
             .filter(|(_, (origin, _))| origin.is_some())
             .map(|(edge, (origin, went_in))| TraceEdge::on(*went_in, edge, *origin))

@@ -3,13 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
-use crate::query::ancestry::{Far, Start, Trace, downstream_of};
-use crate::query::carried::WrittenOn;
+use crate::query::ancestry::{Far, Start, Trace, TraceStep, downstream_of};
+use crate::query::carried::{Whole, WrittenOn};
 use crate::query::origin::{Origin, Write, lost, origin, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Along, Runs, WriteKey, written_along};
@@ -114,10 +115,35 @@ fn evidence_on(trace: &Trace, starts: &[ArtifactNo]) -> BTreeSet<Evidence> {
     if steps().flat_map(|step| &step.used).any(|edge| !made.contains(&edge.artifact)) {
         found.insert(Evidence::Inferred);
     }
-    if trace.steps.iter().any(|step| step.keeps_up) {
+    if trace.steps.iter().any(|step| !step.leads_elsewhere) {
         found.insert(Evidence::Carried);
     }
     found
+}
+
+/// Finds the runs that a walk down leads to as a whole, by what is known as surely as `weakest`.
+fn runs_on(snapshot: &Snapshot, trace: &Trace, weakest: Evidence) -> Result<HashSet<RunNo>> {
+    let is_sure = |step: &&TraceStep| weakest == Evidence::Carried || step.leads_elsewhere;
+    let mut runs: HashSet<RunNo> = trace.steps.iter().filter(is_sure).map(|step| step.run).collect();
+    let mut wholes: HashMap<RunNo, Whole> = HashMap::new();
+    for step in &trace.steps {
+        if runs.contains(&step.run) {
+            continue;
+        }
+        let whole = match wholes.entry(step.run) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Whole::of(snapshot, snapshot.steps_of(step.run)?)?),
+        };
+        let edges = snapshot.edges(step.step)?.ok_or_else(|| lost(step.step))?;
+        let written_on = WrittenOn::of(snapshot, step.step, &edges)?;
+        let led_to: HashSet<(ArtifactNo, i64)> =
+            step.used.iter().map(|edge| (edge.artifact, edge.at)).collect();
+        let mut led_to = edges.used.iter().filter(|edge| led_to.contains(&(edge.artifact, edge.at)));
+        if led_to.any(|edge| whole.is_made_from(&edges, &written_on, edge)) {
+            runs.insert(step.run);
+        }
+    }
+    Ok(runs)
 }
 
 /// Finds the model versions that a walk down leads to by what is known as surely as `weakest`, and each by all that it is known by.
@@ -139,9 +165,7 @@ fn learned_by(
     found.extend(snapshot.models_with_any_input(&read)?.into_iter().map(|(_, id)| (id, LearnedHow::Input)));
     let mut models: BTreeSet<NodeId> =
         snapshot.models_with_any(&made)?.into_iter().map(|(_, id)| id).collect();
-    let steps = trace.steps.iter().filter(|step| weakest == Evidence::Carried || !step.keeps_up);
-    let runs: HashSet<RunNo> = steps.map(|step| step.run).collect();
-    for number in runs {
+    for number in runs_on(snapshot, trace, weakest)? {
         let Some(run) = snapshot.run_key(number)? else {
             continue;
         };
@@ -276,14 +300,18 @@ fn run_inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(Artifact
     let mut start: Vec<Wanted> =
         writes_by(snapshot, model, run)?.into_iter().map(|(file, at, step)| (at, step, Some(file))).collect();
     let mut how = LearnedHow::File;
+    let mut whole = Whole::default();
     if start.is_empty() {
         how = LearnedHow::Run;
-        start = snapshot.steps_of(run)?.into_iter().map(|step| (i64::MAX, step, None)).collect();
+        let steps = snapshot.steps_of(run)?;
+        start = steps.iter().map(|step| (i64::MAX, *step, None)).collect();
+        whole = Whole::of(snapshot, steps)?;
     }
-    let (all, met) = inputs_known(snapshot, run, start.clone(), Evidence::WEAKEST)?;
+    let known = |weakest| inputs_known(snapshot, run, &whole, start.clone(), weakest);
+    let (all, met) = known(Evidence::WEAKEST)?;
     let mut inputs: BTreeMap<Artifact, Evidence> = BTreeMap::new();
     for evidence in met.iter().filter(|evidence| Some(*evidence) != met.last()) {
-        for input in inputs_known(snapshot, run, start.clone(), *evidence)?.0 {
+        for input in known(*evidence)?.0 {
             inputs.entry(input).or_insert(how.evidence().max(*evidence));
         }
     }
@@ -360,15 +388,17 @@ pub fn inputs(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(Artifact
 /// The moment of a write, the step, and what it wrote then; without that, all that it wrote until then.
 type Wanted = (i64, StepNo, Option<ArtifactNo>);
 
-/// Finds what `run` read on the way to what is wanted, by what is known as surely as `weakest`; and what evidence there was.
+/// Finds what `run` read on the way to what is wanted, by what is known as surely as `weakest`; and what evidence there was. Where
+/// all that steps did is wanted, it is as parts of a `whole`.
 fn inputs_known(
     snapshot: &Snapshot,
     run: RunNo,
+    whole: &Whole,
     mut frontier: Vec<Wanted>,
     weakest: Evidence,
 ) -> Result<(BTreeSet<Artifact>, BTreeSet<Evidence>)> {
-    // By step, and of what was wanted for itself alone by that.
-    let mut bounds: BTreeMap<(StepNo, Option<ArtifactNo>), i64> = BTreeMap::new();
+    // By step, whether all that it did was wanted or a file, and by that where it is not the same for all.
+    let mut bounds: BTreeMap<(StepNo, Option<Option<ArtifactNo>>), i64> = BTreeMap::new();
     let mut renamed: HashSet<WriteKey> = HashSet::new();
     let (mut along, mut pairs) = (Along::default(), Pairs::default());
     let mut inputs: BTreeSet<Artifact> = BTreeSet::new();
@@ -397,19 +427,21 @@ fn inputs_known(
                 }
                 let written_on = WrittenOn::of(snapshot, step, &edges)?;
                 let is_state = |edge: &Edge| written_on.is_state(edge.artifact, edge.at);
-                let file = wanted.filter(|_| edges.used.iter().any(is_state));
+                let differs = edges.used.iter().any(is_state);
+                let file = wanted.map(|file| differs.then_some(file));
                 // A step met again under a wider bound may have read more by then.
                 if bounds.get(&(step, file)).is_some_and(|known| *known >= bound) {
                     continue;
                 }
                 bounds.insert((step, file), bound);
                 let mut reads = Vec::new();
-                for mut edge in edges.used.into_iter().filter(|edge| edge.at <= bound) {
-                    let leads_to = |file| written_on.leads_to(edge.artifact, edge.at, file);
-                    if is_state(&edge) && !file.is_some_and(leads_to) {
-                        edge.evidence = Evidence::Carried;
-                    }
-                    reads.push(edge);
+                for edge in edges.used.iter().filter(|edge| edge.at <= bound) {
+                    let went_in = match wanted {
+                        Some(file) => written_on.leads_to(edge.artifact, edge.at, file),
+                        None => whole.is_made_from(&edges, &written_on, edge),
+                    };
+                    let evidence = if went_in { edge.evidence } else { Evidence::Carried };
+                    reads.push(Edge { evidence, ..*edge });
                 }
                 reads
             }

@@ -7,7 +7,7 @@ use crate::model::{
     ArtifactPath, CaptureLevel, ChangeKind, ChangedFile, Digest, Evidence, Fact, Generated, NodeId, Remark,
     RemarkKind, Remarks, Role, Run, RunKind, StepAct, Timestamp, Used,
 };
-use crate::query::ancestry::{Far, Start, Trace, downstream, downstream_of, upstream};
+use crate::query::ancestry::{Far, Start, Trace, downstream, downstream_of, upstream, upstream_of_steps};
 use crate::query::origin::{Origin, last_writer, origin, writers};
 use crate::store::tests::world::{CONTENTS, PATHS, artifact, store_of};
 
@@ -85,9 +85,36 @@ fn what_a_step_wrote_on_in_leads_for_certain_to_that_alone() {
     let first = [(1, of(2, 1), sure_of), (1, of(0, 2), sure_of)];
     let (second, third) = ((2, of(0, 3), sure_of), (3, of(0, 1), sure_of));
     assert_eq!(made(&down), [&first[..], &[second, third]].concat());
-    assert_eq!(down.steps.iter().map(|step| step.keeps_up).collect::<Vec<_>>(), [false, true, true]);
+    let leads_elsewhere: Vec<bool> = down.steps.iter().map(|step| step.leads_elsewhere).collect();
+    assert_eq!(leads_elsewhere, [true, false, false]);
     let down = downstream(&snapshot, of(1, 1), u32::MAX).unwrap();
     assert_eq!(made(&down), [&first[..], &[(2, of(3, 1), carried), second, third]].concat());
+}
+
+#[test]
+fn a_run_as_a_whole_goes_back_for_certain_to_what_its_files_elsewhere_do() {
+    let lines = [
+        "1: 1=1@1 > 0=1@2",
+        // A training that notes itself in a database, and a look at that.
+        "2 of 2: 0=1@3 > 2=2@4 0=3@5",
+        "3 of 2: 0=3@6 >",
+        // Who does nothing but go on with it.
+        "4 of 3: 0=3@7 > 0=2@8",
+        // One who writes down what it found there.
+        "5 of 4: 0=2@9 > 0=1@10",
+        "6 of 4: 0=1@11 > 3=2@12",
+    ];
+    let (_place, snapshot) = store_of(&lines.map(step_from));
+    let up = |run: u128, weakest| {
+        let run = snapshot.run_no(NodeId::from_u128(run)).unwrap().unwrap();
+        let far = Far { depth_max: u32::MAX, weakest };
+        let up = upstream_of_steps(&snapshot, &snapshot.steps_of(run).unwrap(), far).unwrap();
+        up.steps.iter().map(|step| step.id.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(up(2, Evidence::Doubtful), [3, 2]);
+    assert_eq!(up(2, Evidence::Carried), [3, 2, 1]);
+    assert_eq!(up(3, Evidence::Doubtful), [4, 2, 1]);
+    assert_eq!(up(4, Evidence::Doubtful), [6, 5, 4, 2, 1]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::{a_run, number, step_from};
 use crate::journal;
 use crate::model::{Artifact, Evidence, Fact, Generated, NodeId, Role, Run, RunKind, Step, Timestamp, Used};
 use crate::query::ancestry::{
-    Far, Start, Trace, TraceEdge, downstream, downstream_of, upstream, upstream_of_steps,
+    Far, Start, Trace, TraceEdge, TraceStep, are_made_from, downstream, downstream_of, reached_from,
+    upstream, upstream_of_steps,
 };
 use crate::query::origin::Origin;
 use crate::store::Snapshot;
@@ -182,9 +183,32 @@ impl World {
         written.path == artifact.path || versions.iter().any(is_equal)
     }
 
+    /// Says whether what a step read went into what it and others are as a whole.
+    fn is_in_whole(&self, whole: &BTreeSet<NodeId>, id: NodeId, read: &Used) -> bool {
+        let (from, read_at, step) = (&read.artifact, read.at.micros(), &self.steps[&id]);
+        let mut writes = whole.iter().flat_map(|part| &self.steps[part].generated);
+        let mut reads =
+            whole.iter().flat_map(|part| self.steps[part].used.iter().map(move |read| (part, read)));
+        let is_written_on = reads.any(|(part, read)| {
+            read.artifact.path == from.path && self.is_state(*part, &read.artifact, read.at.micros())
+        });
+        let leads_elsewhere = |written: &Generated| {
+            let is_led_to =
+                !self.is_state(id, from, read_at) || self.is_as_sure(id, from, read_at, &written.artifact);
+            written.artifact.path != from.path && written.at.micros() >= read_at && is_led_to
+        };
+        let mut paths = writes.by_ref().map(|written| &written.artifact.path);
+        let first = paths.next();
+        let lies_elsewhere = paths.any(|path| Some(path) != first);
+        !is_written_on
+            || !lies_elsewhere
+            || step.act.is_one_to_one()
+            || step.generated.iter().any(leads_elsewhere)
+    }
+
     /// The places of the writes of a step that are on the way up by one of its writes, of the reads that may have gone into them, and
-    /// of the reads that did.
-    fn up_through(&self, (id, bound, written): &Way) -> [BTreeSet<usize>; 3] {
+    /// of the reads that did. Without a write, it is all that it did as a part of a whole.
+    fn up_through(&self, whole: &BTreeSet<NodeId>, (id, bound, written): &Way) -> [BTreeSet<usize>; 3] {
         let step = &self.steps[id];
         let until = |at: Timestamp| at.micros() <= *bound;
         let (count, is_paired) = (step.generated.len(), step.act.is_one_to_one() && written.is_some());
@@ -202,8 +226,10 @@ impl World {
         let went_in = |at: &usize| {
             let read = &step.used[*at];
             let (from, at) = (&read.artifact, read.at.micros());
-            let is_wanted = |written: &Artifact| self.is_as_sure(*id, from, at, written);
-            !self.is_state(*id, from, at) || written.as_ref().is_some_and(is_wanted)
+            match written {
+                Some(written) => !self.is_state(*id, from, at) || self.is_as_sure(*id, from, at, written),
+                None => self.is_in_whole(whole, *id, read),
+            }
         };
         let went_in = reads.iter().copied().filter(went_in).collect();
         [writes, reads, went_in]
@@ -249,11 +275,12 @@ impl World {
         // Every way to meet a step: the level, the step, and the write of it that is on the way.
         let mut ways: BTreeSet<(u32, Way)> = BTreeSet::new();
         let mut next: BTreeSet<Way> = start.iter().cloned().collect();
+        let whole = next.iter().filter(|way| way.2.is_none()).map(|way| way.0).collect();
         for depth in 0..depth_max {
             ways.extend(next.iter().map(|way| (depth, way.clone())));
             let mut after = BTreeSet::new();
             for way in next {
-                for at in &self.up_through(&way)[self.followed()] {
+                for at in &self.up_through(&whole, &way)[self.followed()] {
                     let (step, used) = (way.0, &self.steps[&way.0].used[*at]);
                     let from = self.origin(&used.artifact, used.at.micros(), Some(step));
                     let made = self.made_by(&from, Some(step)).into_iter();
@@ -265,7 +292,7 @@ impl World {
         let of = |step: NodeId| ways.iter().filter(move |(_, way)| way.0 == step);
         let bound_of = |step: &NodeId| of(*step).map(|(_, way)| way.1).max();
         let met_of = |step: NodeId, side: usize| {
-            let met = of(step).flat_map(move |(_, way)| self.up_through(way)[side].clone());
+            let met = of(step).flat_map(|(_, way)| self.up_through(&whole, way)[side].clone());
             met.collect::<BTreeSet<usize>>()
         };
         let is_met = |(artifact, at, step): &Write| {
@@ -548,6 +575,25 @@ proptest! {
     }
 
     #[test]
+    fn a_run_goes_back_to_a_file_by_either_way(
+        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..12),
+        weakest in proptest::sample::select(Evidence::ALL.to_vec()),
+    ) {
+        let world = World { weakest, ..World::new(&facts) };
+        let (_place, snapshot) = store_of(&facts);
+        for artifact in artifacts() {
+            let Some(file) = number(&snapshot, &artifact) else { continue };
+            let reached = reached_from(&snapshot, [&file], weakest, usize::MAX).unwrap().unwrap();
+            for key in world.steps.values().map(|step| step.run).collect::<BTreeSet<_>>() {
+                let run = snapshot.run_no(key).unwrap().unwrap();
+                let steps = snapshot.steps_of(run).unwrap().into_iter().map(|step| (step, i64::MAX, None));
+                let answer = are_made_from(&snapshot, steps.collect(), &[file].into(), weakest, usize::MAX).unwrap();
+                prop_assert_eq!(answer.0, Some(reached.runs.contains(&run)), "{} and {:?}", key, artifact);
+            }
+        }
+    }
+
+    #[test]
     fn one_step_is_up_from_another_exactly_when_that_one_is_down_from_it(
         facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..12),
     ) {
@@ -563,14 +609,23 @@ proptest! {
             }
         }
         for weakest in [Evidence::Doubtful, Evidence::Carried] {
+            let world = World { weakest, ..World::new(&facts) };
             let far = Far { depth_max: u32::MAX, weakest };
             // Who only wrote on in what leads there has not all of its files from it.
-            let ids = |trace: Trace| {
-                let steps = trace.steps.iter().filter(|step| weakest == Evidence::Carried || !step.keeps_up);
-                steps.map(|step| step.id).collect::<BTreeSet<_>>()
+            let is_led_to = |step: &TraceStep| {
+                let mut used = step.used.iter().map(|edge| {
+                    let artifact = snapshot.artifact(edge.artifact).unwrap();
+                    Used { artifact, at: Timestamp::from_micros(edge.at), evidence: edge.evidence, role: edge.role }
+                });
+                weakest == Evidence::Carried
+                    || step.leads_elsewhere
+                    || used.any(|read| world.is_in_whole(&[step.id].into(), step.id, &read))
             };
+            let ids = |trace: Trace| trace.steps.iter().map(|step| step.id).collect::<BTreeSet<_>>();
             for (one, step) in &steps {
-                let down = ids(downstream_of(&snapshot, Start::Steps(&[*step]), far).unwrap());
+                let mut down = downstream_of(&snapshot, Start::Steps(&[*step]), far).unwrap();
+                down.steps.retain(is_led_to);
+                let down = ids(down);
                 for (other, number) in &steps {
                     let up = ids(upstream_of_steps(&snapshot, &[*number], far).unwrap());
                     prop_assert_eq!(up.contains(one), down.contains(other), "{} and {}", one, other);
