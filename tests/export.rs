@@ -105,6 +105,68 @@ fn prov_json_is_read_by_the_prov_package() {
 }
 
 #[test]
+fn no_export_says_that_a_file_is_made_from_what_was_only_carried() {
+    let place = Place::empty().with_real_clock();
+    for name in ["d1", "d2"] {
+        place.write(name, format!("the data of {name}\n").as_bytes());
+    }
+    place.ok(&["run", "-q", "--", "sh", "-c", "read d < d1; echo \"$d\" > state"]);
+    if !place.was_observed() {
+        return;
+    }
+    // A training that goes on from a checkpoint, or notes itself in a table.
+    let train = "read s < state; read d < d2; echo \"$s, $d\" > state; echo \"net $d\" > net";
+    place.ok(&["run", "-q", "--name", "train", "--", "sh", "-c", train]);
+    let text = place.ok(&["export", "--format", "prov-json"]).stdout;
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let section = |name: &str| document[name].as_object().unwrap().values().collect::<Vec<_>>();
+    let [derived] = section("wasDerivedFrom")[..] else { panic!("{text}") };
+    assert_eq!(derived["prov:type"]["$"], "prov:Revision");
+    for side in ["prov:generatedEntity", "prov:usedEntity"] {
+        assert!(derived[side].as_str().unwrap().ends_with(":state"), "{derived}");
+    }
+    let used = section("used");
+    let written_on: Vec<_> = used.iter().filter(|edge| edge["lineage:writtenOn"] == true).collect();
+    assert_eq!(written_on.len(), 1);
+    assert_eq!(written_on[0]["prov:entity"], derived["prov:usedEntity"]);
+    let text = place.ok(&["export", "--format", "openlineage"]).stdout;
+    let events = events(&text);
+    let is_train = |event: &&Value| event["job"]["name"] == "train" && event["eventType"] == "COMPLETE";
+    let inputs = events.iter().find(is_train).unwrap()["inputs"].as_array().unwrap();
+    let went_into = |input: &Value| input["facets"]["lineage_writtenOn"]["wentInto"].clone();
+    let written_on: Vec<Value> = inputs.iter().map(went_into).filter(|outputs| !outputs.is_null()).collect();
+    let state = place.at("state");
+    assert_eq!(
+        written_on,
+        [serde_json::json!([{ "namespace": "file", "name": state.to_str() }])],
+        "{inputs:#?}"
+    );
+    place.ok(&["export", "--format", "csv", "--out", "csv"]);
+    let edges = String::from_utf8(place.read("csv/edges.csv")).unwrap();
+    let written_on: Vec<&str> = edges.lines().filter(|row| row.ends_with(",true")).collect();
+    assert!(matches!(written_on[..], [row] if row.contains(",used,state,")), "{edges}");
+    place.ok(&["export", "--format", "ro-crate", "--out", "crate"]);
+    let crated: Value = serde_json::from_slice(&place.read("crate/ro-crate-metadata.json")).unwrap();
+    let graph = crated["@graph"].as_array().unwrap();
+    let based: Vec<&Value> = graph.iter().filter(|entity| !entity["isBasedOn"].is_null()).collect();
+    assert!(matches!(based[..], [file] if file["alternateName"] == "state"), "{based:?}");
+    let origin = graph.iter().find(|entity| entity["@id"] == based[0]["isBasedOn"][0]["@id"]).unwrap();
+    assert_eq!(origin["alternateName"], "state");
+    for (module, script, name, bytes) in [
+        ("prov.model", "prov_json.py", "prov.json", document.to_string()),
+        ("openlineage.client.generated", "run_events.py", "events.ndjson", text),
+    ] {
+        if let Some(python) = python_with(&[module]) {
+            fs::write(place.at(name), &bytes).unwrap();
+            validated(&python, script, &[&place.at(name)]);
+        }
+    }
+    if let Some(python) = python_with(&["rocrate"]) {
+        validated(&python, "ro_crate.py", &[&place.at("crate")]);
+    }
+}
+
+#[test]
 fn parquet_tables_are_read_by_duckdb() {
     let Some(place) = place() else { return };
     let answer = place.ok(&["export", "--format", "parquet", "--out", "tables"]);
@@ -238,7 +300,8 @@ const PUBLISHED: &[(&str, &str)] = &[
     ),
     (
         "edges",
-        "step:text run:text direction:text path:text digest:text size_bytes:whole at:time evidence:text role:text",
+        "step:text run:text direction:text path:text digest:text size_bytes:whole at:time evidence:text role:text \
+         written_on:truth",
     ),
     ("artifacts", "path:text digest:text size_bytes:whole path_percent_encoded:text"),
     ("metrics", "owner:text name:text step:whole at:time value:real of:text"),

@@ -33,6 +33,10 @@ use crate::render;
 /// return and is no number, has a `'` before it, which is no part of it; parquet has the texts as they are. Where no content is
 /// recorded of a file, digest and size are empty.
 ///
+/// What a step read and wrote on may have gone into its other files, or not; no format says that these are made from it. `edges` has
+/// `written_on` for it, prov-json `lineage:writtenOn` at the usage, openlineage the facet lineage_writtenOn; what was written there is
+/// a revision of it (`wasDerivedFrom`, in a crate `isBasedOn`).
+///
 /// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
 /// a folder, or a zip file where the name ends in `.zip`; the bytes of the files are in it, but for those that lie outside the
 /// workspace, those that git ignores and no run wrote, and those that are named like files of credentials, such as `.env`: these are

@@ -15,6 +15,7 @@
 //!
 //! [`Evidence::Carried`]: crate::model::Evidence::Carried
 
+mod places;
 mod whole;
 
 use std::collections::{HashMap, HashSet};
@@ -25,6 +26,7 @@ use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::{is_telling, origin};
 use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
 
+pub use places::{OnRead, written_on_by};
 pub(crate) use whole::Whole;
 
 /// The reads of files that a step wrote on.

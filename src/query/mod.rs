@@ -25,6 +25,7 @@ pub use ancestry::{
     Cut, Direction, Far, Start, Trace, downstream, downstream_by_names, downstream_of, upstream, upstream_of,
     upstream_of_steps,
 };
+pub use carried::{OnRead, written_on_by};
 pub(crate) use history::RERUN_SCHEME;
 pub use history::{
     ChangeSort, FileChange, RunView, file_history, last_values, rerun_name, run_tags, run_view, runs,

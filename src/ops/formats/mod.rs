@@ -10,6 +10,10 @@
 //! | commit | `urn:lineage:commit:<sha>` |
 //!
 //! Everything is written run by run, so that memory does not grow with the store.
+//!
+//! Each format has the two edges of a step as they were seen. That a file was made from another is concluded from them, and not where
+//! a step wrote on in what it read: what was there may have gone into its other files, or not. Each format says so as far as it
+//! has words, and says of what was written there that it is made from what was read.
 
 mod csv;
 mod openlineage;
@@ -18,17 +22,20 @@ mod prov;
 mod ro_crate;
 mod tables;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Fact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded};
+use crate::model::{
+    Artifact, ArtifactPath, Fact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded,
+};
 use crate::ops::export::out::Out;
 use crate::ops::export::{facts_of, jsonl, not_written};
 use crate::ops::{View, Workspace};
-use crate::query::RunHead;
-use crate::store::{GO_ON, RunNo, Snapshot};
+use crate::query::{OnRead, RunHead, written_on_by};
+use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
 
 /// As many bytes are gathered before they are written to a file.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -140,11 +147,13 @@ pub(super) struct Source<'a> {
     is_all: bool,
     namespace: String,
     with_contents: bool,
+    /// The steps of the run that was looked at last.
+    steps: RefCell<Option<(NodeId, Vec<StepNo>)>>,
 }
 
 impl<'a> Source<'a> {
     fn of(workspace: &'a Workspace, snapshot: &'a Snapshot, request: &ExportRequest) -> Result<Self> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut runs: Vec<RunNo> = request.runs.iter().copied().filter(|run| seen.insert(*run)).collect();
         let is_all = runs.is_empty();
         if is_all {
@@ -163,6 +172,7 @@ impl<'a> Source<'a> {
             is_all,
             namespace: namespace.unwrap_or_else(|| "lineage".to_owned()),
             with_contents: request.with_contents,
+            steps: RefCell::new(None),
         })
     }
 
@@ -212,6 +222,26 @@ impl<'a> Source<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Lists the reads of files that a step wrote on: no format says of its other files that they are made from those.
+    fn written_on(&self, step: &Step) -> Result<Vec<OnRead>> {
+        let read: HashSet<&ArtifactPath> = step.used.iter().map(|edge| &edge.artifact.path).collect();
+        if !step.generated.iter().any(|edge| read.contains(&edge.artifact.path)) {
+            return Ok(Vec::new());
+        }
+        let mut known = self.steps.borrow_mut();
+        if known.as_ref().is_none_or(|(run, _)| *run != step.run) {
+            let run = self.snapshot.run_no(step.run)?;
+            let steps = run.map_or(Ok(Vec::new()), |run| self.snapshot.steps_of(run))?;
+            *known = Some((step.run, steps));
+        }
+        for number in known.iter().flat_map(|(_, steps)| steps) {
+            if self.snapshot.step_head(*number)?.is_some_and(|head| head.id == step.id) {
+                return written_on_by(self.snapshot, *number);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Returns what a run read and did not write itself, and what it wrote, by path.

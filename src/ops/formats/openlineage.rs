@@ -35,13 +35,23 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         };
         let mut last = event(source, run, kind, ended.max(started), end_facets(source, run)?);
         let (used, generated) = source.files(run)?;
-        last["inputs"] = used.iter().map(|artifact| file(source, artifact, Side::Input)).collect();
+        let written_on = written_on(source, run)?;
+        let input = |artifact: &Artifact| {
+            let mut dataset = file(source, artifact, Side::Input);
+            if let Some(went_into) = written_on.get(artifact) {
+                let name = |artifact| named(&file(source, artifact, Side::Output));
+                let went_into: Vec<Value> = went_into.iter().map(name).collect();
+                dataset["facets"]["lineage_writtenOn"] =
+                    facet(DATASET_FACET, json!({ "wentInto": went_into }));
+            }
+            dataset
+        };
+        last["inputs"] = used.iter().map(input).collect();
         let moved = moved(source, run)?;
         let output = |artifact: &Artifact| {
             let mut dataset = file(source, artifact, Side::Output);
             if let Some(from) = moved.get(artifact) {
-                let before = file(source, from, Side::Input);
-                let before = json!({ "namespace": before["namespace"], "name": before["name"] });
+                let before = named(&file(source, from, Side::Input));
                 let change = json!({ "lifecycleStateChange": "RENAME", "previousIdentifier": before });
                 dataset["facets"]["lifecycleStateChange"] = lifecycle(change);
             }
@@ -51,6 +61,30 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         last["outputs"] = outputs.chain(removed(source, run)?).collect();
         line(stream, &last)
     })
+}
+
+/// Names a dataset without what is said of it.
+fn named(dataset: &Value) -> Value {
+    json!({ "namespace": dataset["namespace"], "name": dataset["name"] })
+}
+
+/// Returns what the steps of a run read and each time wrote on, with the outputs that it went into: the others may owe nothing to it.
+fn written_on(source: &Source<'_>, run: &RunHead) -> Result<BTreeMap<Artifact, BTreeSet<Artifact>>> {
+    let mut written_on: BTreeMap<Artifact, BTreeSet<Artifact>> = BTreeMap::new();
+    let mut others: BTreeSet<Artifact> = BTreeSet::new();
+    source.each_step(run, &mut |step| {
+        let reads = source.written_on(&step)?;
+        for read in &reads {
+            let went_into = read.generated.iter().map(|place| step.generated[*place].artifact.clone());
+            written_on.entry(step.used[read.used].artifact.clone()).or_default().extend(went_into);
+        }
+        let places: BTreeSet<usize> = reads.iter().map(|read| read.used).collect();
+        let used = step.used.into_iter().enumerate().filter(|(place, _)| !places.contains(place));
+        others.extend(used.map(|(_, edge)| edge.artifact));
+        Ok(())
+    })?;
+    written_on.retain(|artifact, _| !others.contains(artifact));
+    Ok(written_on)
 }
 
 /// Returns what a run gave other names, by what it is since.

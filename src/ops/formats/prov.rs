@@ -221,9 +221,14 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     let mut number = 0_u64;
     source.each_run(&mut |run| {
         source.each_step(run, &mut |step| {
-            for edge in &step.used {
+            let written_on: HashSet<usize> =
+                source.written_on(&step)?.into_iter().map(|read| read.used).collect();
+            for (place, edge) in step.used.iter().enumerate() {
                 number += 1;
-                let value = edge_value(step.id, &edge.artifact, edge.at, edge.role, edge.evidence);
+                let mut value = edge_value(step.id, &edge.artifact, edge.at, edge.role, edge.evidence);
+                if written_on.contains(&place) {
+                    value["lineage:writtenOn"] = json!(true);
+                }
                 section.put(&format!("_:u{number}"), &value)?;
             }
             Ok(())
@@ -256,7 +261,7 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     section.end()
 }
 
-/// What each file is that was only given another name, and what was taken away by whom.
+/// What each file is that was only given another name, or written on, and what was taken away by whom.
 fn moves_and_removals(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     let mut section = Section::new(stream, "wasDerivedFrom");
     let mut number = 0_u64;
@@ -272,6 +277,23 @@ fn moves_and_removals(source: &Source<'_>, stream: &mut dyn Write) -> Result<()>
                     "lineage:act": step.act.as_str(),
                 });
                 section.put(&format!("_:d{number}"), &value)?;
+            }
+            for read in source.written_on(&step)? {
+                let from = &step.used[read.used].artifact;
+                let versions: BTreeSet<&Artifact> =
+                    read.generated.iter().map(|place| &step.generated[*place].artifact).collect();
+                for to in versions.into_iter().filter(|to| *to != from) {
+                    number += 1;
+                    let mut value = json!({
+                        "prov:generatedEntity": file_name(to),
+                        "prov:usedEntity": file_name(from),
+                        "prov:activity": run_name(step.id),
+                    });
+                    if to.path == from.path {
+                        value["prov:type"] = qualified("prov:Revision");
+                    }
+                    section.put(&format!("_:d{number}"), &value)?;
+                }
             }
             Ok(())
         })

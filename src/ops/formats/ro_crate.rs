@@ -5,7 +5,7 @@
 //! run wrote, and those that look like credentials by their names: a crate is made to be handed out, and a program reads more than
 //! its user thinks of, such as `.env`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -237,6 +237,7 @@ impl Crating<'_> {
         let mut tools: BTreeSet<String> = BTreeSet::new();
         let mut persons: BTreeSet<String> = BTreeSet::new();
         let mut written: std::collections::HashSet<String> = std::collections::HashSet::new();
+        let written_on = self.written_on()?;
         self.source.each_run(&mut |run| {
             let tool = tool(run);
             if tools.insert(tool["@id"].to_string()) {
@@ -254,12 +255,34 @@ impl Crating<'_> {
                     if let Some(text) = self.source.snapshot.link_text_of(artifact)? {
                         file["description"] = json!(format!("a symbolic link to {text}"));
                     }
+                    if let Some(from) = written_on.get(artifact) {
+                        file["isBasedOn"] = from.iter().map(|from| json!({ "@id": self.id(from) })).collect();
+                    }
                     entity(stream, &file)?;
                 }
             }
             self.action(stream, run, &used, &generated, &tool)
         })?;
         write_text(stream, "\n]}\n")
+    }
+
+    /// Returns what was read and written on, by what it became.
+    fn written_on(&self) -> Result<BTreeMap<Artifact, BTreeSet<Artifact>>> {
+        let mut became: BTreeMap<Artifact, BTreeSet<Artifact>> = BTreeMap::new();
+        self.source.each_run(&mut |run| {
+            self.source.each_step(run, &mut |step| {
+                for read in self.source.written_on(&step)? {
+                    let from = &step.used[read.used].artifact;
+                    for to in read.generated.iter().map(|place| &step.generated[*place].artifact) {
+                        if to != from {
+                            became.entry(to.clone()).or_default().insert(from.clone());
+                        }
+                    }
+                }
+                Ok(())
+            })
+        })?;
+        Ok(became)
     }
 
     /// Writes the root: what is in the crate, and what it tells of, one after the other.

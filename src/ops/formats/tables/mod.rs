@@ -135,6 +135,8 @@ const SHAPES: [Shape; 18] = [
             ("at", Kind::Time),
             ("evidence", Kind::Text),
             ("role", Kind::Text),
+            // Of what was used: whether the step wrote on in it, so that its other files may owe nothing to it.
+            ("written_on", Kind::Truth),
         ],
     },
     Shape {

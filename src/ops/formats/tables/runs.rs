@@ -1,5 +1,7 @@
 //! The rows of runs and steps, and of what was said of them.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::cells::Cell;
@@ -123,23 +125,25 @@ pub(super) fn repository(source: &Source<'_>, repository: &RunRepository, put: &
 impl Rows<'_> {
     /// Gives the rows of the edges of a step, and of the files at their ends that have none yet.
     pub(super) fn edges(&mut self, step: &Step, put: &mut Put<'_>) -> Result<()> {
-        for edge in &step.used {
-            put(Table::Edges, edge_row(step, "used", &edge.artifact, edge.at, edge.evidence, edge.role))?;
+        let written_on: HashSet<usize> =
+            self.source.written_on(step)?.into_iter().map(|read| read.used).collect();
+        for (place, edge) in step.used.iter().enumerate() {
+            let mut row = edge_row(step, "used", &edge.artifact, edge.at, edge.evidence, edge.role);
+            row.push(Cell::Truth(Some(written_on.contains(&place))));
+            put(Table::Edges, row)?;
             self.artifact(&edge.artifact, put)?;
         }
         for edge in &step.generated {
-            put(
-                Table::Edges,
-                edge_row(step, "generated", &edge.artifact, edge.at, edge.evidence, edge.role),
-            )?;
+            let mut row = edge_row(step, "generated", &edge.artifact, edge.at, edge.evidence, edge.role);
+            row.push(Cell::Truth(None));
+            put(Table::Edges, row)?;
             self.artifact(&edge.artifact, put)?;
         }
         for removed in &step.removed {
             let artifact = removed.artifact_or_name();
-            put(
-                Table::Edges,
-                edge_row(step, "removed", &artifact, removed.at, removed.evidence, Role::Data),
-            )?;
+            let mut row = edge_row(step, "removed", &artifact, removed.at, removed.evidence, Role::Data);
+            row.push(Cell::Truth(None));
+            put(Table::Edges, row)?;
             self.artifact(&artifact, put)?;
         }
         Ok(())
