@@ -773,6 +773,27 @@ fn what_a_training_wrote_on_is_said_to_carry_what_went_into_it_before() {
 }
 
 #[test]
+fn what_a_launcher_keeps_for_itself_is_carried_to_what_it_starts() {
+    let launch = "read b < book; sh work.sh; echo \"$b, one\" > book\n";
+    let work = "read d < d1; echo \"net $d\" > net\n";
+    let scratch =
+        Scratch::new(&[("launch.sh", launch), ("work.sh", work), ("d0", "zero\n"), ("d1", "one\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'read d < d0; echo \"book $d\" > book'");
+    scratch.shell("\"$LINEAGE\" run -- sh launch.sh");
+    assert_eq!(scratch.sources("net"), ["d1", "launch.sh", "work.sh"], "{}", scratch.text(&["show", "net"]));
+    let text = scratch.text(&["show", "net"]);
+    assert!(text.contains("through book, read and written on; `--carried` names them"), "{text}");
+    let whole = scratch.json(&["show", "net", "--carried", "--json"]);
+    assert_eq!(paths(&whole["sources"]), ["d0", "d1", "launch.sh", "work.sh"]);
+    assert!(!scratch.text(&["show", "d0", "--down", "--files"]).lines().any(|path| path == "net"));
+    let runs = scratch.json(&["log", "-w", "trained_on(\"d0\", inferred)", "--json"])["runs"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "{runs}");
+}
+
+#[test]
 fn few_bytes_that_lie_in_two_places_are_a_remark_and_no_origin() {
     let scratch = Scratch::new(&[("d", "data\n")]);
     if !scratch.has_net() {

@@ -11,11 +11,15 @@
 //! same. So the way from what was read there to what was written elsewhere is [`Evidence::Carried`], whatever it was before; it is the
 //! least sure of all, and counts where no more is wanted than what may be.
 //!
+//! A launcher that keeps a book of its jobs tells them of it, and has told them nothing of it perhaps: what a step was only told of is
+//! carried as well, where one of its run read it at that moment and wrote on in it, and the step itself wrote nothing there.
+//!
 //! A step whose files go back to one other each says so itself. What a run is as a whole, [`Whole`] says.
 //!
 //! [`Evidence::Carried`]: crate::model::Evidence::Carried
 
 mod places;
+mod told;
 mod whole;
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +42,15 @@ pub(crate) struct WrittenOn {
 
 impl WrittenOn {
     pub(crate) fn of(snapshot: &Snapshot, step: StepNo, edges: &Edges) -> Result<Self> {
+        let mut written_on = WrittenOn::itself(snapshot, step, edges)?;
+        if !edges.act.is_one_to_one() {
+            written_on.reads.extend(told::told(snapshot, step, edges)?);
+        }
+        Ok(written_on)
+    }
+
+    /// Leaves out what the step was only told of.
+    fn itself(snapshot: &Snapshot, step: StepNo, edges: &Edges) -> Result<Self> {
         if edges.act.is_one_to_one() {
             return Ok(WrittenOn::default());
         }
@@ -48,7 +61,7 @@ impl WrittenOn {
         Ok(WrittenOn { reads: written_on(used, generated, size_of, is_made)? })
     }
 
-    /// Returns true where the step wrote on in what it first read at some moment.
+    /// Returns true where the step wrote on in what it first read at some moment, or who told it of that did.
     pub(crate) fn is_state(&self, artifact: ArtifactNo, read_at: i64) -> bool {
         self.reads.contains_key(&(artifact, read_at))
     }

@@ -23,13 +23,14 @@ mod ro_crate;
 mod tables;
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Fact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded,
+    Artifact, ArtifactPath, Evidence, Fact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded,
 };
 use crate::ops::export::out::Out;
 use crate::ops::export::{facts_of, jsonl, not_written};
@@ -224,10 +225,13 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Lists the reads of files that a step wrote on: no format says of its other files that they are made from those.
+    /// Lists the reads of files that a step wrote on, or who told it of them: no format says of its other files that they are made
+    /// from those.
     fn written_on(&self, step: &Step) -> Result<Vec<OnRead>> {
         let read: HashSet<&ArtifactPath> = step.used.iter().map(|edge| &edge.artifact.path).collect();
-        if !step.generated.iter().any(|edge| read.contains(&edge.artifact.path)) {
+        let wrote_on = || step.generated.iter().any(|edge| read.contains(&edge.artifact.path));
+        let was_told = || step.used.iter().any(|edge| edge.evidence == Evidence::Inferred);
+        if !wrote_on() && !was_told() {
             return Ok(Vec::new());
         }
         let mut known = self.steps.borrow_mut();
@@ -236,10 +240,15 @@ impl<'a> Source<'a> {
             let steps = run.map_or(Ok(Vec::new()), |run| self.snapshot.steps_of(run))?;
             *known = Some((step.run, steps));
         }
-        for number in known.iter().flat_map(|(_, steps)| steps) {
-            if self.snapshot.step_head(*number)?.is_some_and(|head| head.id == step.id) {
-                return written_on_by(self.snapshot, *number);
-            }
+        // They are in the order of their keys.
+        let mut steps = known.as_ref().map_or(&[][..], |(_, steps)| steps.as_slice());
+        while let Some(middle) = steps.get(steps.len() / 2) {
+            let Some(head) = self.snapshot.step_head(*middle)? else { break };
+            steps = match step.id.cmp(&head.id) {
+                Ordering::Less => &steps[..steps.len() / 2],
+                Ordering::Equal => return written_on_by(self.snapshot, *middle),
+                Ordering::Greater => &steps[steps.len() / 2 + 1..],
+            };
         }
         Ok(Vec::new())
     }

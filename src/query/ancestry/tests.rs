@@ -14,30 +14,34 @@ fn number(snapshot: &Snapshot, artifact: &Artifact) -> Option<ArtifactNo> {
     snapshot.artifact_no(path, &artifact.digest).unwrap()
 }
 
-/// Reads `id: reads > writes`, each edge `path=content@time`, paths and contents by number; a step of run 1, or of that in
-/// `id of run: …`.
+/// Reads `id: reads > writes`, each edge `path=content@time`, paths and contents by number, with `?` behind it where it is inferred; a
+/// step of run 1, or of that in `id of run: …`.
 fn step_from(line: &str) -> Fact {
     let (id, edges) = line.split_once(':').unwrap();
     let (id, run) = id.split_once(" of ").unwrap_or((id, "1"));
     let (reads, writes) = edges.split_once('>').unwrap();
     let edge = |text: &str| {
+        let (text, evidence) = match text.strip_suffix('?') {
+            Some(text) => (text, Evidence::Inferred),
+            None => (text, Evidence::Observed),
+        };
         let (name, at) = text.split_once('@').unwrap();
         let (path, content) = name.split_once('=').unwrap();
         let artifact =
             artifact(PATHS[path.parse::<usize>().unwrap()], CONTENTS[content.parse::<usize>().unwrap()]);
-        (artifact, Timestamp::from_micros(at.parse().unwrap()))
+        (artifact, Timestamp::from_micros(at.parse().unwrap()), evidence)
     };
-    let (evidence, role) = (Evidence::Observed, Role::Data);
+    let role = Role::Data;
     Fact::StepDone(Step {
         used: reads
             .split_whitespace()
             .map(edge)
-            .map(|(artifact, at)| Used { artifact, at, evidence, role })
+            .map(|(artifact, at, evidence)| Used { artifact, at, evidence, role })
             .collect(),
         generated: writes
             .split_whitespace()
             .map(edge)
-            .map(|(artifact, at)| Generated { artifact, at, evidence, role })
+            .map(|(artifact, at, evidence)| Generated { artifact, at, evidence, role })
             .collect(),
         ..Step::new(
             NodeId::from_u128(id.trim().parse().unwrap()),

@@ -92,6 +92,37 @@ fn what_a_step_wrote_on_in_leads_for_certain_to_that_alone() {
 }
 
 #[test]
+fn what_a_launcher_wrote_on_in_is_carried_to_those_that_it_only_told_of_it() {
+    let lines = [
+        "1: 1=1@1 > 0=1@2",
+        // A launcher with a book of its jobs (0), and two jobs: the second reads the book itself.
+        "2 of 2: 0=1@3 > 0=3@9",
+        "3 of 2: 0=1@3? 1=2@4 > 2=2@5",
+        "4 of 2: 0=1@3? 0=1@6 > 3=2@7",
+        // One who tells of what it wrote nothing on in.
+        "5 of 3: 0=1@10 > 3=3@13",
+        "6 of 3: 0=1@10? > 2=3@12",
+    ];
+    let (_place, snapshot) = store_of(&lines.map(step_from));
+    let of =
+        |path: usize, content: usize| number(&snapshot, &artifact(PATHS[path], CONTENTS[content])).unwrap();
+    let ids = |trace: &Trace| trace.steps.iter().map(|step| step.id.as_u128()).collect::<Vec<_>>();
+    let sure = Far { depth_max: u32::MAX, weakest: Evidence::Doubtful };
+    let ups = [(2, 2), (3, 2), (2, 3), (0, 3)].map(|(path, content)| {
+        let start = of(path, content);
+        [sure, u32::MAX.into()].map(|far| ids(&upstream(&snapshot, start, 20, far).unwrap()))
+    });
+    let expected =
+        [[vec![3], vec![3, 1]], [vec![4, 1], vec![4, 1]], [vec![6, 1], vec![6, 1]], [vec![2, 1], vec![2, 1]]];
+    assert_eq!(ups, expected);
+    let down = downstream(&snapshot, of(1, 1), sure).unwrap();
+    let made = down.steps.iter().flat_map(|step| &step.generated).map(|edge| edge.artifact);
+    let made: std::collections::HashSet<_> = made.collect();
+    assert!(!made.contains(&of(2, 2)) && made.contains(&of(3, 2)) && made.contains(&of(2, 3)));
+    assert!(downstream(&snapshot, of(1, 1), u32::MAX).unwrap().steps.len() == 6);
+}
+
+#[test]
 fn a_run_as_a_whole_goes_back_for_certain_to_what_its_files_elsewhere_do() {
     let lines = [
         "1: 1=1@1 > 0=1@2",

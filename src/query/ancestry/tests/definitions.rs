@@ -160,19 +160,44 @@ impl World {
         writes.into_iter().filter(|write| Some(write.2) != reader).collect()
     }
 
-    /// The versions that a step wrote in place of one that it first read there at some moment.
+    /// The versions that a step, or who told it, wrote in place of one that it first read there at some moment.
     fn versions(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> Vec<&Artifact> {
+        let parts = self.tellers(step, artifact, read_at).into_iter().chain([step]);
+        parts.flat_map(|part| self.own_versions(part, artifact, read_at)).collect()
+    }
+
+    fn own_versions(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> Vec<&Artifact> {
         let is_it = |e: &&Generated| e.artifact.path == artifact.path && e.at.micros() >= read_at;
         self.steps[&step].generated.iter().filter(is_it).map(|e| &e.artifact).collect()
     }
 
-    /// Says whether a step wrote other bytes on in a version that it first read there at some moment, and that somebody had made.
+    /// Says whether a step wrote other bytes on in a version that it first read there at some moment, and that somebody had made; or
+    /// was told of that by one that did.
     fn is_state(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> bool {
+        self.is_own_state(step, artifact, read_at) || !self.tellers(step, artifact, read_at).is_empty()
+    }
+
+    fn is_own_state(&self, step: NodeId, artifact: &Artifact, read_at: i64) -> bool {
         let is_made = || self.origin(artifact, read_at, Some(step)).is_made();
         let is_other = |version: &&Artifact| **version != *artifact;
         !self.steps[&step].act.is_one_to_one()
-            && self.versions(step, artifact, read_at).iter().any(is_other)
+            && self.own_versions(step, artifact, read_at).iter().any(is_other)
             && is_made()
+    }
+
+    /// Those of a step's run that wrote on in what it was only told of.
+    fn tellers(&self, id: NodeId, artifact: &Artifact, read_at: i64) -> Vec<NodeId> {
+        let step = &self.steps[&id];
+        let is_it = |read: &Used| read.artifact == *artifact && read.at.micros() == read_at;
+        let is_told = step.used.iter().any(|read| is_it(read) && read.evidence == Evidence::Inferred);
+        let wrote_there = step.generated.iter().any(|written| written.artifact.path == artifact.path);
+        if step.act.is_one_to_one() || !is_told || wrote_there || step.generated.is_empty() {
+            return Vec::new();
+        }
+        let others = self.steps.values().filter(|other| other.id != id && other.run == step.run);
+        let tells =
+            |other: &&Step| other.used.iter().any(is_it) && self.is_own_state(other.id, artifact, read_at);
+        others.filter(tells).map(|other| other.id).collect()
     }
 
     /// Says whether what a step wrote lies in the place of what it wrote on, or has the bytes of that, before or since.
@@ -534,10 +559,12 @@ proptest! {
     }
 }
 
-/// A step with few paths and contents, so that steps of one run write the same.
+/// A step with few paths and contents, so that steps of one run write the same, and know of the same.
 fn joint_step() -> impl Strategy<Value = Fact> {
+    let known = || proptest::sample::select(vec!["", "", "?"]);
     let edge = || {
-        (0..3_usize, 1..3_usize, 0..9_i64).prop_map(|(path, content, at)| format!("{path}={content}@{at}"))
+        (0..3_usize, 1..3_usize, 0..9_i64, known())
+            .prop_map(|(path, content, at, known)| format!("{path}={content}@{at}{known}"))
     };
     let edges = || proptest::collection::vec(edge(), 0..3).prop_map(|edges| edges.join(" "));
     (1..9_u8, 1..3_u8, edges(), edges())
