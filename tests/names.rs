@@ -1,4 +1,4 @@
-//! Files whose names are no text, or would drive a terminal: each is found by its name and by what is printed for it.
+//! Files whose names are no text, or would drive a terminal: each is found by its name and by what is printed for it. And files under several names.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -258,4 +258,35 @@ fn of_a_file_with_any_marks_in_its_name_the_version_of_a_run_is_found() {
     }
     let refused = place.run(&["show", "no_file#c"]);
     assert!(refused.code == 2 && refused.stderr.contains("`no_file`"), "{refused:?}");
+}
+
+#[test]
+fn a_source_that_was_read_under_another_name_is_followed_under_both() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let lines: String = (0..50).map(|number| format!("row {number}\n")).collect();
+    place.write("data/x", lines.as_bytes());
+    place.ok(&["run", "-q", "--", "sh", "-c", "sort data/x > model"]);
+    if !place.was_observed() {
+        return;
+    }
+    place.ok(&["register", "net", "1.0.0", "--run", "@", "--artifact", "model=model"]);
+    std::fs::rename(place.at("data"), place.at("sets")).unwrap();
+    place.ok(&["run", "-q", "--", "sh", "-c", "sort -r sets/x > other"]);
+    place.ok(&["register", "net", "2.0.0", "--run", "@", "--artifact", "model=other"]);
+    for (name, other, sure) in [("sets/x", "data/x", "net@2.0.0"), ("data/x", "sets/x", "net@1.0.0")] {
+        let text = place.ok(&["show", name, "--down"]).stdout;
+        assert!(text.contains(&format!("  also at  {other}\n")), "{text}");
+        let shown = place.json(&["show", name, "--down"]);
+        assert_eq!(shown["same_bytes"], serde_json::json!([other]));
+        let learned = shown["learned"].as_array().unwrap();
+        assert_eq!(learned.len(), 2, "{shown:#}");
+        let found = |evidence: &str| {
+            let found = place.json(&["models", "--where", &format!("trained_on(\"{name}\"{evidence})")]);
+            let labels = found["models"].as_array().unwrap().iter().map(|model| model["label"].clone());
+            labels.collect::<Vec<_>>()
+        };
+        assert_eq!(found("").len(), 2);
+        assert_eq!(found(", observed"), [sure]);
+    }
 }

@@ -101,7 +101,8 @@ pub struct FileReport {
     /// Where nobody did, what is known of it all the same.
     pub unwritten: Option<Unwritten>,
     /// Other recorded files with the same bytes, where it was named by its bytes or only they are recorded; where it was changed
-    /// since, those with the bytes that lie there now.
+    /// since, those with the bytes that lie there now. Else, of a source, its other names: those under which these bytes were read
+    /// before it was first read, or after it was last read.
     pub same_bytes: Vec<ArtifactPath>,
     /// The way.
     pub trace: TraceReport,
@@ -301,8 +302,11 @@ impl Showing<'_> {
     fn file(&self, target: FileTarget) -> Result<FileReport> {
         let written = self.written(&target)?;
         let mut by_names = vec![target.number];
+        let mut known_names = 1;
         if self.request.direction == Direction::Down {
             by_names.extend(self.by_other_names(&target)?);
+            known_names = by_names.len();
+            by_names.extend(query::other_names_of(self.snapshot, target.number)?);
         }
         let walked = self.walked(|far| match self.request.direction {
             Direction::Up => query::upstream(self.snapshot, target.number, written.until, far),
@@ -311,7 +315,7 @@ impl Showing<'_> {
         let models = self.holding(target.number)?;
         let learned = match self.request.direction {
             Direction::Up => Vec::new(),
-            Direction::Down => self.learned(Start::Files(&by_names), &walked.whole)?,
+            Direction::Down => self.learned_by_names(&by_names, known_names, &walked.whole)?,
         };
         let mut report = self.named(&walked)?;
         let mut disk = self.disk(&report.ends)?;
@@ -428,7 +432,7 @@ impl Showing<'_> {
         let digest = match target.state {
             DiskState::NotChecked | DiskState::SameBytes => target.artifact.digest,
             DiskState::Changed(digest) | DiskState::OtherVersion(digest) => digest,
-            _ => return Ok(Vec::new()),
+            _ => return self.other_names(target.number),
         };
         let mut paths = Vec::new();
         for number in self.snapshot.artifacts_with(&digest)? {
@@ -438,6 +442,14 @@ impl Showing<'_> {
                 paths.push(other.path);
             }
         }
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Lists the other names of a source.
+    fn other_names(&self, number: ArtifactNo) -> Result<Vec<ArtifactPath>> {
+        let names = query::other_names_of(self.snapshot, number)?.into_iter();
+        let mut paths = names.map(|name| self.snapshot.artifact_path(name)).collect::<Result<Vec<_>>>()?;
         paths.sort();
         Ok(paths)
     }

@@ -10,6 +10,7 @@ pub mod filter;
 mod history;
 mod labels;
 mod metrics;
+mod names;
 mod newest;
 mod origin;
 mod pairs;
@@ -33,6 +34,7 @@ pub use history::{
 };
 pub use labels::shown_label;
 pub use metrics::{Along, Chart, Curve, CurveColumn, MetricEnd, MetricRow, chart, metric_rows, share};
+pub use names::other_names_of;
 pub use newest::{NewestFile, newest_file_known_to, newest_files, superseded_among};
 pub use origin::{Origin, Write, last_writer, origin, writers};
 pub(crate) use origin::{is_telling, last_write_at_path};

@@ -1,6 +1,6 @@
 //! What `lineage show` says of model versions: which hold a file, which learned from it, and where one of them came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{Error, Result};
 use crate::model::{Artifact, Evidence, NodeId};
@@ -91,6 +91,30 @@ impl Showing<'_> {
         found.sort_by_cached_key(|model| {
             (model.view.deleted.is_some(), model.evidence == Evidence::Carried, model.view.rank())
         });
+        Ok(found)
+    }
+
+    /// As [`Self::learned`], from a file under all its names, of which only the first are more than concluded from its bytes.
+    pub(super) fn learned_by_names(
+        &self,
+        names: &[ArtifactNo],
+        known: usize,
+        trace: &Trace,
+    ) -> Result<Vec<LearnedModel>> {
+        let mut found = self.learned(Start::Files(names), trace)?;
+        if known < names.len() {
+            let depth_max = self.request.depth_max;
+            let start = Start::Files(&names[..known]);
+            let trace = query::downstream_of(self.snapshot, start, depth_max)?;
+            let surely = learned_from(self.snapshot, start, &trace, depth_max)?;
+            let surely: HashMap<NodeId, Evidence> =
+                surely.into_iter().map(|learned| (learned.model, learned.evidence)).collect();
+            for learned in &mut found {
+                let by_bytes = learned.evidence.max(Evidence::Inferred);
+                let by_name = surely.get(&learned.view.model.id).copied().unwrap_or(by_bytes);
+                learned.evidence = by_name.min(by_bytes);
+            }
+        }
         Ok(found)
     }
 

@@ -16,8 +16,8 @@ use crate::query::ancestry::{Reached, are_made_from, reached_from};
 use crate::query::filter::check::{FileQuestion, FileRelation};
 use crate::query::filter::search::Outside;
 use crate::query::filter::value::pattern;
-use crate::query::find_digest;
 use crate::query::registry::{ModelSelector, find_model};
+use crate::query::{find_digest, other_names_of};
 use crate::store::{ArtifactNo, Edges, GO_ON, RunNo, Snapshot, StepNo};
 
 /// As much is spent at once in the beginning: steps that are looked at.
@@ -33,6 +33,8 @@ pub(crate) struct Reach {
     /// What is known less surely does not count.
     weakest: Evidence,
     files: HashSet<ArtifactNo>,
+    /// The files that are known, by their bytes, to be these under other names, where that counts.
+    renamed: HashSet<ArtifactNo>,
     /// All that the files lead to, once it is known.
     reached: Option<Reached>,
     /// What was asked one by one, by the keys of rows.
@@ -50,20 +52,35 @@ impl Reach {
         outside: &Outside<'_>,
         wrong: &dyn Fn(String) -> Error,
     ) -> Result<Self> {
-        let files = files_named(snapshot, &question.word, outside, wrong)?;
-        Ok(Reach::of(files, question.relation, question.weakest))
+        let mut files = files_named(snapshot, &question.word, outside, wrong)?;
+        let mut renamed = HashSet::new();
+        if question.relation == FileRelation::TrainedOn && question.weakest >= Evidence::Inferred {
+            for file in &files {
+                renamed.extend(other_names_of(snapshot, *file)?);
+            }
+            renamed.retain(|other| !files.contains(other));
+            files.extend(&renamed);
+        }
+        Ok(Reach { renamed, ..Reach::of(files, question.relation, question.weakest) })
     }
 
     fn of(files: HashSet<ArtifactNo>, relation: FileRelation, weakest: Evidence) -> Self {
         let reached = files.is_empty().then(Reached::default);
-        Reach { relation, weakest, files, reached, asked: HashMap::new(), bound: BOUND_FIRST, spent: 0 }
+        let (renamed, asked) = (HashSet::new(), HashMap::new());
+        Reach { relation, weakest, files, renamed, reached, asked, bound: BOUND_FIRST, spent: 0 }
     }
 
     /// Asks the same, of less and less sure evidence, and this question itself last.
     pub(crate) fn by_evidence(self) -> Vec<(Evidence, Reach)> {
         let surer = Evidence::ALL.into_iter().filter(|evidence| *evidence < self.weakest);
         let mut reaches: Vec<(Evidence, Reach)> = surer
-            .map(|evidence| (evidence, Reach::of(self.files.clone(), self.relation, evidence)))
+            .map(|evidence| {
+                let mut files = self.files.clone();
+                if evidence < Evidence::Inferred {
+                    files.retain(|file| !self.renamed.contains(file));
+                }
+                (evidence, Reach::of(files, self.relation, evidence))
+            })
             .collect();
         reaches.push((self.weakest, self));
         reaches

@@ -74,7 +74,8 @@ fn file_head(report: &FileReport, text: &mut String) {
             "  also     written with the same bytes in another workspace, by {runs} {elsewhere}"
         );
     }
-    if !report.same_bytes.is_empty() && !is_lost_from_its_place(target.state) {
+    let is_told_of = target.state == DiskState::Gone || !is_lost_from_its_place(target.state);
+    if !report.same_bytes.is_empty() && is_told_of {
         let _ = writeln!(text, "  also at  {}", names_of(&report.same_bytes));
     }
     crate::render::overwritten::lines(&report.overwritten, "  before   ", text);

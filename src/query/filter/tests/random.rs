@@ -16,7 +16,7 @@ use crate::query::filter::syntax::parse;
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_runs};
 use crate::query::origin::Origin;
-use crate::query::{RunView, run_view, upstream_of_steps};
+use crate::query::{RunView, other_names_of, run_view, upstream_of_steps};
 use crate::store::tests::world::{CONTENTS, facts, metrics, run, store_of, tries};
 use crate::store::{GO_ON, Snapshot};
 
@@ -223,6 +223,9 @@ impl Row for Plain<'_> {
             for step in upstream_of_steps(self.snapshot, &steps, u32::MAX)?.steps {
                 for edge in step.used {
                     files.push(self.snapshot.artifact(edge.artifact)?);
+                    for other in other_names_of(self.snapshot, edge.artifact)? {
+                        files.push(self.snapshot.artifact(other)?);
+                    }
                     if let Some(Origin::Copied(write)) = edge.origin {
                         files.push(self.snapshot.artifact(write.artifact)?);
                     }

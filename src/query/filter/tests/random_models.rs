@@ -1,6 +1,8 @@
 //! The same for model versions: every answer equals that of a search that looks at every version, and that takes who learned
 //! from a file from the walk down from it.
 
+use std::iter;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -15,7 +17,7 @@ use crate::query::filter::models::{ModelRow, Models};
 use crate::query::filter::truth::{Row, Truth, decide};
 use crate::query::filter::{Outside, Search, SearchRequest, Value, search_models};
 use crate::query::registry::{learned_from, model_view};
-use crate::query::{Start, downstream};
+use crate::query::{Start, downstream, other_names_of};
 use crate::store::Snapshot;
 use crate::store::tests::world::{artifacts, facts, metrics, model, model_change, run, store_of, tries};
 
@@ -137,11 +139,14 @@ fn learned_how(snapshot: &Snapshot, model: NodeId, word: &str) -> Result<Option<
     for artifact in artifacts().into_iter().filter(|artifact| fits(word, artifact)) {
         let Some(path) = snapshot.path_no(&artifact.path)? else { continue };
         let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else { continue };
-        let trace = downstream(snapshot, number, u32::MAX)?;
-        let learned = learned_from(snapshot, Start::Files(&[number]), &trace, u32::MAX)?;
-        let found =
-            learned.into_iter().filter(|learned| learned.model == model).map(|learned| learned.evidence);
-        surest = surest.into_iter().chain(found).min();
+        let others = other_names_of(snapshot, number)?.into_iter().map(|other| (other, Evidence::Inferred));
+        for (number, surest_of_name) in iter::once((number, Evidence::Observed)).chain(others) {
+            let trace = downstream(snapshot, number, u32::MAX)?;
+            let learned = learned_from(snapshot, Start::Files(&[number]), &trace, u32::MAX)?;
+            let found = learned.into_iter().filter(|learned| learned.model == model);
+            let found = found.map(|learned| learned.evidence.max(surest_of_name));
+            surest = surest.into_iter().chain(found).min();
+        }
     }
     Ok(surest)
 }
