@@ -28,7 +28,7 @@ use crate::render;
 ///
 /// No faults are these three, which are listed where PATH is given, and else counted.
 /// removed: gone since a run was seen to take it away.
-/// renamed: a source that somebody gave another name; its bytes lie there now, or were read there since. It has not changed.
+/// renamed: somebody gave it another name: its bytes lie there now, or were read there since. It has not changed.
 /// older: made before its own command wrote on in what it had read, as in a table of results.
 ///
 /// redo: what must be done again: the runs that made what is stale or lost, or have not taken up what is new, each behind those that

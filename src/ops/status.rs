@@ -155,7 +155,7 @@ struct Looking<'a> {
     again: Again,
     /// Those that are gone from the disk, and that no run can make again.
     gone: HashSet<usize>,
-    /// Where sources lie that are gone from the disk since somebody gave them another name.
+    /// Where files lie that are gone from the disk since somebody gave them another name.
     renamed: HashMap<usize, NewName>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
     here: Here<'a>,

@@ -107,7 +107,7 @@ const LISTS: [List; 17] = [
         is_of_part: true,
         ..list!(
             ["renamed", "renamed"],
-            ["source has another name now", "sources have other names now"],
+            ["file has another name now", "files have other names now"],
             renamed,
             renamed_row,
             renamed_json

@@ -227,7 +227,7 @@ impl Looking<'_> {
         } else if self.is_scratch(&file.artifact.path) {
             self.report.gone_outside += 1;
         } else if let Some(now_at) = self.renamed.get(&at).map(|new| new.path.clone()) {
-            let file = self.recorded(file)?;
+            let file = self.recorded_last(file)?;
             self.report.renamed.push(RenamedFile { file, now_at });
         } else if is_kept {
             let last = self.recorded_last(file)?;

@@ -13,7 +13,7 @@ use super::Looking;
 use super::files::{OnDisk, on_disk};
 use crate::capture::ignored::IgnoreRules;
 use crate::error::Result;
-use crate::model::{ArtifactPath, Digest};
+use crate::model::{Artifact, ArtifactPath, Digest, RunKind};
 use crate::ops::WORKSPACE_FOLDER;
 use crate::query::{NewestFile, is_telling};
 use crate::store::{ArtifactNo, Snapshot};
@@ -33,6 +33,16 @@ pub(super) struct NewName {
     pub(super) now: Digest,
     /// Whether its bytes are so many that it is known by them.
     is_telling: bool,
+}
+
+/// The version that lay last at a path.
+struct Last {
+    number: ArtifactNo,
+    artifact: Artifact,
+    /// When a step last wrote there.
+    written: Option<i64>,
+    /// When it was last written there, or else first read: what lay elsewhere before is another file.
+    first: i64,
 }
 
 /// What of the same bytes was read at other paths, and no recorded step wrote there.
@@ -59,9 +69,9 @@ struct Lying {
 }
 
 impl Looking<'_> {
-    /// Finds where sources lie that are gone: at a path where their bytes were read for the first time after they were read for the
-    /// last time at their own, or where their bytes came to lie since, and nobody has read them yet. All empty files are equal; that
-    /// makes none of them another's new name.
+    /// Finds where files lie that are gone: at a path where their bytes were read for the first time after they were written, or read
+    /// for the last time, at their own, or where their bytes came to lie since, and nobody has read them yet. All empty files are
+    /// equal; that makes none of them another's new name. What a pipeline wrote has its place, and is written there again.
     ///
     /// Where something is gone of which no new name is recorded, the names of files in the workspace are looked through.
     pub(super) fn find_renamed(&mut self) -> Result<()> {
@@ -73,20 +83,22 @@ impl Looking<'_> {
         for at in gone {
             let file = self.files[at].clone();
             let has_bytes = file.artifact.has_content() && file.artifact.size_bytes > 0;
-            if file.writer.is_some() || file.superseded || !has_bytes || self.removal(at)?.is_some() {
+            let is_of_another = file.superseded || self.is_of_pipeline(&file)?;
+            if is_of_another || !has_bytes || self.removal(at)?.is_some() {
                 continue;
             }
-            match self.recorded_name(&file, &mut read)? {
+            let last = Last::of(self.snapshot, &file)?;
+            match self.recorded_name(&last, &mut read)? {
                 Recorded::New(name) => {
                     self.renamed.insert(at, name);
                 }
                 Recorded::Follows(other, since) => follow.push((since, at, other)),
                 Recorded::Nothing => {
-                    if is_telling(file.artifact.size_bytes)
-                        && file.artifact.path.is_inside()
+                    if is_telling(last.artifact.size_bytes)
+                        && last.artifact.path.is_inside()
                         && !self.is_of_elsewhere(&file)?
                     {
-                        wanted.push(at);
+                        wanted.push((at, last));
                     }
                 }
             }
@@ -109,19 +121,27 @@ impl Looking<'_> {
         self.renamed.get(&at).filter(|name| name.is_telling)
     }
 
-    fn recorded_name(
-        &self,
-        file: &NewestFile,
-        read: &mut HashMap<Digest, ReadElsewhere>,
-    ) -> Result<Recorded> {
+    /// Returns true where the bytes of a file that is gone from its path lie at another one, and are known by that.
+    pub(super) fn is_moved(&self, at: usize) -> bool {
+        self.new_name(at).is_some_and(|name| name.now == self.files[at].artifact.digest)
+    }
+
+    fn is_of_pipeline(&mut self, file: &NewestFile) -> Result<bool> {
+        let writer = file.writer.map_or(Ok(None), |write| self.writer(write))?;
+        Ok(writer.is_some_and(|writer| writer.kind == RunKind::Pipeline))
+    }
+
+    fn recorded_name(&self, file: &Last, read: &mut HashMap<Digest, ReadElsewhere>) -> Result<Recorded> {
         let digest = file.artifact.digest;
         let elsewhere = match read.entry(digest) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(self.read_elsewhere(&digest)?),
         };
         let is_telling = is_telling(file.artifact.size_bytes);
-        if let Some((path, since)) = &elsewhere.same {
-            return Ok(match is_unread_since(self.snapshot, file.number, *since)? {
+        // Of a source it is enough that nobody misses it; what a run wrote can be made again.
+        if let Some((path, since)) = elsewhere.same.as_ref().filter(|_| is_telling || file.written.is_none())
+        {
+            return Ok(match file.is_over(self.snapshot, *since)? {
                 true => Recorded::New(NewName { path: path.clone(), now: digest, is_telling }),
                 false => Recorded::Nothing,
             });
@@ -129,7 +149,7 @@ impl Looking<'_> {
         let Some((number, path, since)) = elsewhere.last.as_ref().filter(|_| is_telling) else {
             return Ok(Recorded::Nothing);
         };
-        if *number == file.number || !is_unread_since(self.snapshot, file.number, *since)? {
+        if *number == file.number || !file.is_over(self.snapshot, *since)? {
             return Ok(Recorded::Nothing);
         }
         let other = self.places.get(&self.snapshot.path_of(*number)).copied();
@@ -161,13 +181,11 @@ impl Looking<'_> {
 
     /// Finds the files on disk that have the bytes of such as are gone, and that came to lie there since: each is the new name of one,
     /// first of one that was called so in another folder.
-    fn find_unrecorded_names(&mut self, wanted: &[usize]) -> Result<()> {
+    fn find_unrecorded_names(&mut self, wanted: &[(usize, Last)]) -> Result<()> {
         let mut sizes: HashMap<u64, i64> = HashMap::new();
-        for at in wanted {
-            let file = &self.files[*at];
-            let since = first_read(self.snapshot, file.number)?.unwrap_or(i64::MAX);
-            let known = sizes.entry(file.artifact.size_bytes).or_insert(since);
-            *known = since.min(*known);
+        for (_, Last { artifact, first, .. }) in wanted {
+            let known = sizes.entry(artifact.size_bytes).or_insert(*first);
+            *known = *first.min(known);
         }
         let lying = self.files_of_sizes(&sizes);
         let digests = lying.par_iter().map(|file| self.workspace.digests().of(&file.place).ok());
@@ -180,8 +198,8 @@ impl Looking<'_> {
         }
         let mut taken: HashSet<&ArtifactPath> = HashSet::new();
         for is_by_name in [true, false] {
-            for at in wanted {
-                let NewestFile { artifact, number, .. } = &self.files[*at];
+            for (at, last) in wanted {
+                let artifact = &last.artifact;
                 if self.renamed.contains_key(at) {
                     continue;
                 }
@@ -189,7 +207,7 @@ impl Looking<'_> {
                     let has_name = file.path.file_name() == artifact.path.file_name();
                     if (has_name || !is_by_name)
                         && !taken.contains(&file.path)
-                        && is_unread_since(self.snapshot, *number, file.since)?
+                        && last.is_over(self.snapshot, file.since)?
                         && !self.is_recorded_there(&file.path, &artifact.digest)?
                     {
                         taken.insert(&file.path);
@@ -260,9 +278,23 @@ fn lies_since(place: &Path, sizes: &HashMap<u64, i64>) -> Option<i64> {
     Some(since).filter(|since| since > earliest)
 }
 
-fn is_unread_since(snapshot: &Snapshot, version: ArtifactNo, since: i64) -> Result<bool> {
-    let read = snapshot.reads_between(version, since, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-    Ok(read.is_continue())
+impl Last {
+    fn of(snapshot: &Snapshot, file: &NewestFile) -> Result<Self> {
+        let number = file.last();
+        let written = file.writer.map(|write| write.at);
+        Ok(Last {
+            number,
+            artifact: snapshot.artifact(number)?,
+            written,
+            first: written.or(first_read(snapshot, number)?).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// Returns true where nobody wrote there, or read it, since some time.
+    fn is_over(&self, snapshot: &Snapshot, since: i64) -> Result<bool> {
+        let read = snapshot.reads_between(self.number, since, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+        Ok(read.is_continue() && self.written.is_none_or(|written| written < since))
+    }
 }
 
 /// Returns when a version was first read; `None` where a recorded step wrote it.

@@ -26,7 +26,7 @@ pub struct StatusReport {
     pub pending: Vec<RecordedFile>,
     /// Files that a run took away. That is no fault.
     pub removed: Vec<RemovedFile>,
-    /// Sources that somebody gave another name. That is no fault, and makes nothing stale.
+    /// Files that somebody gave another name. That is no fault, and makes nothing stale.
     pub renamed: Vec<RenamedFile>,
     /// Whether a part of the workspace was asked about.
     pub is_of_part: bool,
@@ -137,7 +137,7 @@ pub struct RemovedFile {
     pub is_kept: bool,
 }
 
-/// A source that is not at its path since somebody gave it another name.
+/// A file that is not at its path since somebody gave it another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RenamedFile {

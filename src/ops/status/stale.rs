@@ -135,7 +135,7 @@ impl Looking<'_> {
         let is_pending =
             self.kept.contains(&at) && !self.removed.contains_key(&at) && !self.never_here.contains(&at);
         matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown(_))
-            || (is_pending && self.files[at].read_since.is_none())
+            || ((is_pending || self.is_moved(at)) && self.files[at].read_since.is_none())
     }
 
     /// Finds files that may be stale, files whose inputs were changed while they were read, and files that two runs at once claim to

@@ -268,9 +268,10 @@ fn a_source_that_was_read_under_another_name_since_is_no_longer_missed() {
 }
 
 #[test]
-fn what_was_made_from_a_source_that_only_has_another_name_is_not_stale() {
+fn what_only_has_another_name_makes_nothing_stale_and_is_no_fault() {
     let with_bytes = |words: &[&str]| -> Vec<String> {
-        let of = |word: &&str| word.replace("=S", &format!("={}", "7".repeat(64)));
+        let of = |word: &&str| word.replace("KEPTS", "KEPT=S").replace("=S", &format!("={}", "7".repeat(64)));
+        let of = |word: &&str| of(word).replace("KEPT=", "KEPT");
         words.iter().map(of).map(|word| word.replace("=T", &format!("={}", "8".repeat(64)))).collect()
     };
     let check = |runs: &[&str], disk: &[&str], expected: &[&str]| {
@@ -297,6 +298,14 @@ fn what_was_made_from_a_source_that_only_has_another_name_is_not_stale() {
     check(&["d/a=S -> e/a=S"], &["e/a=S"], &["stale e/a", "lost d/a"]);
     // One file is the new name of one.
     check(&["d/a=S d/b=S -> o=1"], &["e/b=S", "o=1"], &["stale o", "lost d/a"]);
+    // What a run wrote has another name as well, kept or not, read there or not.
+    let runs = ["a=1 -> b=S", "b=S -> c=1"];
+    check(&runs, &["a=1", "moved/b=S", "c=1"], &[]);
+    check(&["a=1 -> b=KEPTS", runs[1]], &["a=1", "b2=S", "c=1"], &[]);
+    check(&[runs[0], runs[1], "m/b=S -> d=1"], &["a=1", "m/b=S", "c=1", "d=1"], &[]);
+    check(&runs, &["a=9", "moved/b=S", "c=1"], &["changed a", "stale b", "stale c"]);
+    check(&["a=1 -> b=S c=S"], &["a=1", "c=S"], &["lost b"]);
+    check(&["a=1 -> b=7"], &["a=1", "moved/b=7"], &["lost b"]);
     // Few equal bytes prove nothing.
     check(&["d/a=7 -> o=1"], &["e/a=7", "o=1"], &["stale o", "lost d/a"]);
 }
