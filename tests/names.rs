@@ -290,3 +290,23 @@ fn a_source_that_was_read_under_another_name_is_followed_under_both() {
         assert_eq!(found(", observed"), [sure]);
     }
 }
+
+#[test]
+fn an_output_that_was_moved_by_hand_is_renamed_and_restore_says_where_it_lies() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let lines: String = (0..50).map(|number| format!("row {number}\n")).collect();
+    place.write("a", lines.as_bytes());
+    place.ok(&["run", "-q", "--", "sh", "-c", "sort -r a > b"]);
+    if !place.was_observed() {
+        return;
+    }
+    fs::create_dir(place.at("moved")).unwrap();
+    fs::rename(place.at("b"), place.at("moved/b")).unwrap();
+    let (code, report) = place.status();
+    assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
+    assert_eq!(report["renamed"][0]["path"], "b");
+    assert_eq!(report["renamed"][0]["now_at"], "moved/b");
+    let text = place.ok(&["restore", "b"]).stdout;
+    assert!(text.ends_with("; the same bytes lie at moved/b\n"), "{text}");
+}

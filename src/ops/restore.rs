@@ -18,6 +18,7 @@ use crate::ops::locate::{
 };
 use crate::ops::named;
 use crate::ops::of_run::recorded_path;
+use crate::ops::status::new_name_of;
 use crate::ops::{Clock, Overwriting, Workspace};
 use crate::projection;
 use crate::query;
@@ -88,6 +89,8 @@ pub struct Restored {
     pub replaced: Option<Digest>,
     /// The commit that its bytes were taken from, which were not kept.
     pub from_commit: Option<String>,
+    /// Where one file was brought back that somebody had given another name: where it lies by that.
+    pub also_at: Option<ArtifactPath>,
 }
 
 /// What was brought back.
@@ -281,6 +284,12 @@ pub fn restore(
         let artifacts = written.filter_map(|(version, ..)| version.artifact()).cloned();
         say_given_out(workspace, clock, snapshot, part_of, artifacts)?;
     }
+    let also_at = match &ready[..] {
+        [(Version::File(artifact), _, Thing::Bytes(_), None)] if request.to.is_none() => {
+            new_name_of(workspace, snapshot, artifact)?
+        }
+        _ => None,
+    };
     let mut files = Vec::with_capacity(ready.len());
     for (version, place, thing, there) in ready {
         let digest = thing.digest();
@@ -308,6 +317,7 @@ pub fn restore(
             was_there,
             replaced,
             from_commit,
+            also_at: also_at.clone(),
         });
     }
     Ok(Restoration { files, left })

@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::model::{RunId, RunKind};
+use crate::model::{Artifact, ArtifactPath, RunId, RunKind};
 use crate::ops::Workspace;
 use crate::ops::here::Here;
 use crate::query::{self, Ancestry, NewestFile, Origin, Removal, Write};
@@ -131,6 +131,24 @@ pub fn changed_since_made(
         causes.extend(looking.causes(outdated.stale.first)?);
     }
     Ok(causes.into_iter().collect())
+}
+
+/// Returns where a version of a file lies that was the last at its path, and is gone from there since somebody gave it another name.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn new_name_of(
+    workspace: &Workspace,
+    snapshot: &Snapshot,
+    version: &Artifact,
+) -> Result<Option<ArtifactPath>> {
+    let Some(path) = snapshot.path_no(&version.path)? else { return Ok(None) };
+    let newest = query::newest_file_known_to(snapshot, path, &mut |_| Ok(true))?;
+    let mut looking = Looking::new(workspace, snapshot, newest.into_iter().collect());
+    looking.compare_read(&HashSet::from([path]))?;
+    looking.find_renamed()?;
+    let name = looking.new_name(0).filter(|name| name.now == version.digest);
+    Ok(name.map(|name| name.path.clone()))
 }
 
 fn ancestry_of(snapshot: &Snapshot, current: &[(usize, Write)]) -> Result<Ancestry> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{LinkText, printed_word};
+use crate::model::{ArtifactPath, LinkText, printed_word};
 use crate::ops::restore::{Restoration, Restored};
 use crate::render::show_json::artifact_json;
 use crate::render::units::{bytes, one_line};
@@ -25,6 +25,10 @@ pub fn text(restored: &Restoration) -> String {
         let from = match &file.from_commit {
             Some(commit) => format!(", from git at {}", commit.get(..COMMIT_DIGITS).unwrap_or(commit)),
             None => String::new(),
+        };
+        let from = match &file.also_at {
+            Some(path) => format!("{from}; the same bytes lie at {path}"),
+            None => from,
         };
         let _ = match (file.was_there, file.replaced) {
             (true, _) => writeln!(text, "unchanged {place}  {what}"),
@@ -52,6 +56,7 @@ pub fn json(restored: &Restoration) -> Value {
             "was_there": file.was_there,
             "replaced": file.replaced.map(|digest| digest.to_string()),
             "from_commit": file.from_commit,
+            "also_at": file.also_at.as_ref().map(ArtifactPath::in_json),
         })
     };
     let left = restored.left.iter().map(|left| {

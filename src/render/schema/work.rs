@@ -173,6 +173,7 @@ pub(super) fn restore() -> Value {
         ("was_there", flag()),
         ("replaced", or_null(digest())),
         ("from_commit", or_null(text())),
+        ("also_at", or_null(text())),
     ]);
     let left = and(super::artifact(), [("reason", text())]);
     answer([("files", list(file)), ("left_out", list(left))])
