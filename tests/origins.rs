@@ -1042,7 +1042,8 @@ fn a_list_that_was_copied_with_what_it_lists_is_behind_all_that_it_lists() {
     let shown = scratch.text(&["show", "to/list"]);
     assert!(shown.contains("observed, copied") && !shown.contains("inferred  "), "{shown}");
     let down = scratch.text(&["show", "list", "--down"]);
-    let line = |name: &str| down.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    let line =
+        |name: &str| down.lines().find(|line| line.contains(&format!("  {name}  "))).unwrap().to_owned();
     assert!(line("to/a").contains("inferred"), "{down}");
     assert!(line("to/list").contains("observed, copied"), "{down}");
     scratch.write("list", "a\nc\n");
