@@ -45,6 +45,7 @@ struct Node {
     path: Option<PathNo>,
 }
 
+#[derive(Clone)]
 struct Read {
     seen: Seen,
     /// Whether it was changed while it was read: which bytes went on is not known.
@@ -57,8 +58,16 @@ struct Read {
     renewed: Option<usize>,
     /// It was moved away from there: what lies there since does not replace it.
     is_moved: bool,
+    sort: Sort,
+}
+
+/// Whether what was read went into what was written for certain.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sort {
     /// The step was only told of it: whether it went in is not known.
     is_told: bool,
+    /// The step wrote on in it: whether it went in elsewhere is not known.
+    is_carried: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,16 +106,18 @@ struct Moved {
 struct ReadBy {
     node: usize,
     seen: Seen,
-    is_told: bool,
+    sort: Sort,
 }
 
 /// Which ways back are gone.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ways {
     /// Those on which all is certain.
     Certain,
     /// Also those through what a step was only told of, or what it wrote anew though another command had made it.
-    All,
+    Doubtful,
+    /// Also those from what a step read and wrote on to what it wrote elsewhere.
+    Carried,
 }
 
 /// What lies at a path now.
@@ -157,6 +168,9 @@ pub struct OutOfDate {
     /// they went in is not known. Likewise those of which a step read what lies there now, and then wrote anew, in its place, what
     /// another command had made from them: whether that is still in it is not known.
     pub may_be: Causes<Outdated>,
+    /// Where there is nothing of the above, paths from which no way leads here but through what a step read and wrote on, to what it
+    /// wrote elsewhere: a training that noted itself in the database of all trainings.
+    pub carried: Causes<Outdated>,
 }
 
 impl<T> Causes<T> {
@@ -248,6 +262,11 @@ impl Ancestry {
     /// a path that the step also knows as it lies there now. A doubt is also what another command had made, and a step wrote anew in
     /// its place after it had read, itself, what lies at the path now.
     ///
+    /// Least of all counts what a step on a way read and wrote on, for what it wrote elsewhere (see [`WrittenOn`]): that is named where
+    /// nothing else is.
+    ///
+    /// [`WrittenOn`]: crate::query::carried::WrittenOn
+    ///
     /// # Errors
     /// A store error where a record is damaged.
     pub fn outdated(
@@ -260,22 +279,37 @@ impl Ancestry {
             return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
         let mut fresh = Fresh::new(snapshot, self, current);
-        let (stale, anew) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
-        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Certain, &anew), &mut fresh)?;
+        let (stale, anew_for_certain) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
         let may_be = match fresh.has_doubts() {
-            true => Some(self.overtaken_anew(&moved, Ways::All, &mut fresh)?.0),
+            true => Some(self.overtaken_anew(&moved, Ways::Doubtful, &mut fresh)?),
             false => None,
         };
-        let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
+        let (may_be, may_be_anew) = may_be.unzip();
+        let carried = match self.reads_on(Ways::Carried) {
+            true => Some(self.overtaken_anew(&moved, Ways::Carried, &mut fresh)?),
+            false => None,
+        };
+        let (carried, anew) = carried.unzip();
+        let anew = anew.or(may_be_anew).unwrap_or(anew_for_certain);
+        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Carried, &anew), &mut fresh)?;
         let of = |start: &usize| {
-            let may_be = may_be.as_ref().filter(|_| stale[*start].is_empty());
-            OutOfDate {
-                stale: stale[*start].map(outdated),
-                kept_up: kept_up[*start].map(outdated),
-                may_be: may_be.map(|may_be| may_be[*start].map(outdated)).unwrap_or_default(),
-            }
+            let found = |found: Option<&Vec<Causes<Seen>>>| {
+                let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
+                found.map(|found| found[*start].map(outdated)).unwrap_or_default()
+            };
+            let stale = found(Some(&stale));
+            let kept_up = found(Some(&kept_up));
+            let may_be = found(may_be.as_ref().filter(|_| stale.is_empty()));
+            let is_settled = !(stale.is_empty() && kept_up.is_empty() && may_be.is_empty());
+            let carried = found(carried.as_ref().filter(|_| !is_settled));
+            OutOfDate { stale, kept_up, may_be, carried }
         };
         Ok(self.starts.iter().map(of).collect())
+    }
+
+    /// Tells whether anything was read that counts on such ways first.
+    fn reads_on(&self, ways: Ways) -> bool {
+        self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.sort.counts_on() == ways)
     }
 
     /// Returns, for each node, the paths that make it stale on some ways, and the reads that do no harm there, since what was read was
@@ -296,7 +330,7 @@ impl Ancestry {
             let newly = reads.filter(|(place, read)| {
                 let is_wanted = read.from.is_some_and(|from| !overtaken[from].is_empty());
                 is_wanted
-                    && ways.lead_through(read.is_told)
+                    && ways.lead_through(read.sort.counts_on())
                     && read.renewed.is_some_and(|way| overtaken[way].is_empty())
                     && !anew.contains(place)
             });
@@ -350,7 +384,7 @@ impl Ancestry {
                         _ => false,
                     };
                     let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
-                    reads.push(ReadBy { node: at, seen: read.seen, is_told: read.is_told });
+                    reads.push(ReadBy { node: at, seen: read.seen, sort: read.sort });
                 }
             }
         }
@@ -359,7 +393,7 @@ impl Ancestry {
                 if let Some(moved) = moved.get_mut(&read.seen.path)
                     && self.is_now(read.seen.artifact, moved.now)
                 {
-                    moved.fresh.push(ReadBy { node: at, seen: read.seen, is_told: read.is_told });
+                    moved.fresh.push(ReadBy { node: at, seen: read.seen, sort: read.sort });
                 }
             }
         }
@@ -379,7 +413,7 @@ impl Ancestry {
         let mut readers: Vec<Vec<Reader>> = (0..self.nodes.len()).map(|_| Vec::new()).collect();
         for (at, node) in self.nodes.iter().enumerate() {
             for (number, read) in node.reads.iter().enumerate() {
-                if let Some(from) = read.from.filter(|_| ways.lead_through(read.is_told)) {
+                if let Some(from) = read.from.filter(|_| ways.lead_through(read.sort.counts_on())) {
                     readers[from].push(Reader::Read((at, number)));
                 }
             }
@@ -404,17 +438,18 @@ impl Ancestry {
         let mut met_by: Vec<(usize, Vec<Way>)> = vec![(0, Vec::new()); self.nodes.len()];
         for (number, moved) in moved.iter().enumerate() {
             let number = number + 1;
-            let mut reads = reads(moved).iter().filter(|read| ways.lead_through(read.is_told)).peekable();
+            let mut reads =
+                reads(moved).iter().filter(|read| ways.lead_through(read.sort.counts_on())).peekable();
             if reads.peek().is_some() {
                 fresh.turn_to(moved)?;
             }
             // The last versions come first: who is met by one of them need not be met again.
-            for ReadBy { node, seen, is_told } in reads {
+            for ReadBy { node, seen, sort } in reads {
                 let written = self.nodes[*node].step.and_then(|(_, run)| moved.writes.get(&run));
                 if written.is_some_and(|written| *written >= seen.at) {
                     continue;
                 }
-                let mut frontier = vec![(*node, Way::from(*is_told))];
+                let mut frontier = vec![(*node, Way::from(*sort))];
                 while let Some((at, way)) = frontier.pop() {
                     let own_step = self.nodes[at].step.map(|(step, _)| step);
                     let (met, met_on) = &mut met_by[at];
@@ -463,7 +498,8 @@ impl Ancestry {
     pub fn doubtful(&self, snapshot: &Snapshot) -> Result<Vec<Causes<Artifact>>> {
         let mut read_by: HashMap<ArtifactNo, Vec<usize>> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
-            for read in node.reads.iter().filter(|read| read.is_doubtful) {
+            let reads = node.reads.iter().filter(|read| Ways::Doubtful.lead_through(read.sort.counts_on()));
+            for read in reads.filter(|read| read.is_doubtful) {
                 read_by.entry(read.seen.artifact).or_default().push(at);
             }
         }
@@ -474,7 +510,7 @@ impl Ancestry {
         for (artifact, nodes) in read_by {
             named.insert(snapshot.artifact(artifact)?, nodes);
         }
-        let readers = self.readers(Ways::All);
+        let readers = self.readers(Ways::Doubtful);
         let is_target: HashSet<usize> = self.starts.iter().copied().collect();
         let mut found: HashMap<usize, Causes<&Artifact>> = HashMap::new();
         // Which of the artifacts met each node last.
@@ -516,13 +552,22 @@ impl Ancestry {
     }
 }
 
-impl Ways {
-    fn place(self) -> usize {
-        usize::from(self == Ways::All)
+impl Sort {
+    /// Returns the first ways on which it counts.
+    fn counts_on(self) -> Ways {
+        match self {
+            Sort { is_carried: true, .. } => Ways::Carried,
+            Sort { is_told: true, .. } => Ways::Doubtful,
+            _ => Ways::Certain,
+        }
     }
+}
 
-    fn lead_through(self, is_told: bool) -> bool {
-        self == Ways::All || !is_told
+impl Ways {
+    const ALL: [Ways; 3] = [Ways::Certain, Ways::Doubtful, Ways::Carried];
+
+    fn lead_through(self, counts_on: Ways) -> bool {
+        self >= counts_on
     }
 }
 

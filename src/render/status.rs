@@ -51,7 +51,7 @@ macro_rules! list {
 }
 
 /// All lists, in their order.
-const LISTS: [List; 17] = [
+const LISTS: [List; 18] = [
     list!(
         ["changed", "changed"],
         ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
@@ -122,6 +122,19 @@ const LISTS: [List; 17] = [
                 "files were made before their own commands wrote on in what they had read",
             ],
             older,
+            stale_row,
+            stale_json
+        )
+    },
+    List {
+        is_of_part: true,
+        ..list!(
+            ["carried", "carried"],
+            [
+                "file goes back to what has changed only through what its command read and wrote on",
+                "files go back to what has changed only through what their commands read and wrote on",
+            ],
+            carried,
             stale_row,
             stale_json
         )
@@ -394,6 +407,10 @@ fn totals(report: &StatusReport) -> String {
         (report.removed.len() as u64, "removed by runs"),
         (report.renamed.len() as u64, "gone that have other names now"),
         (report.older.len() as u64, "made before its own command wrote on in what it had read"),
+        (
+            report.carried.len() as u64,
+            "made from what has changed only through what their commands read and wrote on",
+        ),
         (report.in_git, "gone that git has"),
         (report.edited_in_git, "of code edited since a run wrote them, in git when they were read"),
         (report.gone_outside, "gone outside the workspace"),

@@ -12,6 +12,7 @@ mod exchanged;
 mod files;
 mod moves;
 mod naming;
+mod put_back;
 mod repositories;
 mod taken_out;
 #[cfg(test)]
@@ -125,7 +126,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let files = Files::of(observation, around);
     let moves = Moves::of(observation, &files, around);
     let exchanged = exchanged(observation, &moves);
-    let groups = groups_of(observation, &files, &moves, &exchanged, around);
+    let mut groups = groups_of(observation, &files, &moves, &exchanged, around);
+    put_back::take_out(&mut groups, &files);
     let mut writers: HashMap<Read, usize> = HashMap::new();
     for version in groups.values().flat_map(|group| group.written.keys()) {
         *writers.entry(*version).or_default() += 1;

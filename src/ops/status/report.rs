@@ -17,6 +17,9 @@ pub struct StatusReport {
     /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
     /// stands for its own run. That is no fault.
     pub older: Vec<StaleFile>,
+    /// Files to which nothing leads that is no longer so but through what a command read and wrote on, such as the database in which
+    /// many trainings note themselves. That is no fault.
+    pub carried: Vec<StaleFile>,
     /// Files of which it is not certain what they were made from, and whether that is still so.
     pub doubtful: Vec<DoubtfulFile>,
     /// Files that are neither on disk nor kept.

@@ -68,7 +68,7 @@ impl Looking<'_> {
     ) -> Result<HashMap<usize, StaleFile>> {
         let mut may_be_stale = HashMap::new();
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
-        for (number, ((at, _), OutOfDate { stale, kept_up, may_be })) in
+        for (number, ((at, _), OutOfDate { stale, kept_up, may_be, carried })) in
             current.iter().zip(outdated).enumerate()
         {
             let is_listed = number < listed;
@@ -89,6 +89,9 @@ impl Looking<'_> {
             } else if !kept_up.is_empty() {
                 let older = self.stale_file(*at, kept_up)?;
                 self.report.older.push(older);
+            } else if !carried.is_empty() {
+                let carried = self.stale_file(*at, carried)?;
+                self.report.carried.push(carried);
             }
         }
         Ok(may_be_stale)

@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::kept_up::{Done, are_parts_of_one, is_another_go};
-use super::{Ancestry, Moved, Now, Read, ReadPlace, Reader, Ways};
+use super::{Ancestry, Moved, Now, Read, ReadPlace, Reader, Sort, Ways};
 use crate::error::Result;
 use crate::store::{PathNo, Snapshot, StepNo};
 
@@ -30,9 +30,9 @@ pub(super) struct Fresh<'a> {
     current: &'a dyn Fn(PathNo) -> Option<Now>,
     /// What lies at the path.
     now: Now,
-    /// Who goes back to each node, on ways where all is certain, and on all.
-    readers: [Vec<Vec<Reader>>; 2],
-    /// Who knows what lies at the path now, on ways where all is certain, and on all.
+    /// Who goes back to each node, on each sort of ways.
+    readers: [Vec<Vec<Reader>>; 3],
+    /// Who knows what lies at the path now, on ways where all is certain, and on doubtful ones.
     knowing: [Rc<Knowing>; 2],
     /// Of each file that steps which know it wrote on, one step of each such command; each has a bit in [`Way::passed`].
     writing_on: Vec<(PathNo, StepNo)>,
@@ -75,9 +75,10 @@ enum Ends {
 }
 
 impl Way {
-    /// The way that begins where something was read, or was only told of.
-    pub(super) fn from(is_told: bool) -> Self {
-        Way { ends: if is_told { Ends::WhereKnown } else { Ends::Nowhere }, by: None, passed: 0 }
+    /// The way that begins where something was read of such a sort.
+    pub(super) fn from(sort: Sort) -> Self {
+        let ends = if sort.counts_on() == Ways::Certain { Ends::Nowhere } else { Ends::WhereKnown };
+        Way { ends, by: None, passed: 0 }
     }
 
     /// Returns true where whatever the other way leads to, this one does, from a node on that has a step of its own or has none.
@@ -107,10 +108,14 @@ impl<'a> Fresh<'a> {
             ancestry,
             current,
             now: Now::Gone,
-            readers: [Ways::Certain, Ways::All].map(|ways| ancestry.readers(ways)),
+            readers: Ways::ALL.map(|ways| ancestry.readers(ways)),
             knowing: Default::default(),
             writing_on: Vec::new(),
-            is_anything_told: ancestry.nodes.iter().flat_map(|node| &node.reads).any(|read| read.is_told),
+            is_anything_told: ancestry
+                .nodes
+                .iter()
+                .flat_map(|node| &node.reads)
+                .any(|read| read.sort.is_told),
             goes: RefCell::default(),
             parts: RefCell::default(),
             done: RefCell::default(),
@@ -119,7 +124,7 @@ impl<'a> Fresh<'a> {
     }
 
     pub(super) fn readers(&self, ways: Ways, node: usize) -> &[Reader] {
-        &self.readers[ways.place()][node]
+        &self.readers[ways as usize][node]
     }
 
     /// Finds who knows what lies at a path now.
@@ -130,7 +135,7 @@ impl<'a> Fresh<'a> {
         self.now = moved.now;
         let certain = Rc::new(self.knowing(moved, Ways::Certain)?);
         let all = match self.is_anything_told {
-            true => Rc::new(self.knowing(moved, Ways::All)?),
+            true => Rc::new(self.knowing(moved, Ways::Doubtful)?),
             false => Rc::clone(&certain),
         };
         self.knowing = [certain, all];
@@ -139,7 +144,7 @@ impl<'a> Fresh<'a> {
     }
 
     fn knowing(&self, moved: &Moved, ways: Ways) -> Result<Knowing> {
-        let fresh = || moved.fresh.iter().filter(|read| ways.lead_through(read.is_told));
+        let fresh = || moved.fresh.iter().filter(|read| ways.lead_through(read.sort.counts_on()));
         let mut known = HashSet::new();
         let mut frontier: Vec<usize> = fresh().map(|read| read.node).collect();
         while let Some(at) = frontier.pop() {
@@ -151,7 +156,7 @@ impl<'a> Fresh<'a> {
             }
         }
         let mut seen: HashMap<StepNo, i64> = HashMap::new();
-        for read in fresh() {
+        for read in moved.fresh.iter().filter(|read| !read.sort.is_told || ways != Ways::Certain) {
             if let Some((step, _)) = self.ancestry.nodes[read.node].step {
                 let first = seen.entry(step).or_insert(read.seen.at);
                 *first = read.seen.at.min(*first);
@@ -186,7 +191,9 @@ impl<'a> Fresh<'a> {
         let mut found: Vec<(PathNo, StepNo)> = Vec::new();
         // What no step wrote before is not written on.
         let nodes = self.knowing[1].nodes.iter().map(|at| &self.ancestry.nodes[*at]);
-        let nodes = nodes.filter(|node| node.reads.iter().any(|read| read.from.is_some() && !read.is_told));
+        let nodes = nodes.filter(|node| {
+            node.reads.iter().any(|read| read.from.is_some() && read.sort.counts_on() == Ways::Certain)
+        });
         let steps: BTreeSet<StepNo> = nodes.filter_map(|node| node.step).map(|(step, _)| step).collect();
         for step in steps {
             let written_on = self.done.borrow_mut().written_on(self.snapshot, step)?;
@@ -214,7 +221,8 @@ impl<'a> Fresh<'a> {
 
     /// Returns the way on through what was read of where it is now.
     ///
-    /// It leads on whatever else the reader knows: but where the reader was only told of that, or it is what an earlier go of its own
+    /// It leads on whatever else the reader knows: but where the reader was only told of that, or wrote on in it and is asked of what
+    /// it wrote elsewhere, or it is what an earlier go of its own
     /// command had left and it, or another go, has brought up to date since. What another command had left and it has written anew
     /// counts only on ways that are doubts.
     ///
@@ -239,9 +247,10 @@ impl<'a> Fresh<'a> {
     }
 
     fn ends_at(&self, step: StepNo, read: &Read, way: &Way, ways: Ways) -> Result<Ends> {
-        if read.is_told {
+        if read.sort.is_told {
             return Ok(Ends::WhereKnown);
         }
+        let least = if read.sort.is_carried { Ends::WhereKnown } else { Ends::Nowhere };
         let is_written_anew = self.is_written_anew(step, read, Ways::Certain)?;
         // What has the very bytes that lie at the path now holds nothing older.
         if is_written_anew && (self.current)(read.seen.path).is_some_and(|it| it.has_bytes_of(self.now)) {
@@ -250,16 +259,16 @@ impl<'a> Fresh<'a> {
         let version = read.seen.artifact;
         let lies_there =
             || (self.current)(read.seen.path).is_none_or(|now| self.ancestry.is_now(version, now));
-        if (!lies_there() || self.is_written_anew(step, read, Ways::All)?)
+        if (!lies_there() || self.is_written_anew(step, read, Ways::Doubtful)?)
             && (self.is_by(way, step)? || self.has_passed(way, step, read)?)
         {
             return Ok(Ends::WhereTold);
         }
         if !is_written_anew {
-            return Ok(Ends::Nowhere);
+            return Ok(least);
         }
         self.has_doubts.set(true);
-        Ok(if ways == Ways::All { Ends::Nowhere } else { Ends::WhereKnown })
+        Ok(if ways == Ways::Certain { Ends::WhereKnown } else { least })
     }
 
     /// Tells whether a way came last through another go of a step's command.
@@ -314,7 +323,7 @@ impl<'a> Fresh<'a> {
 
     /// Tells whether a step wrote what it had read anew, after it had also read what lies at the path now.
     fn is_written_anew(&self, step: StepNo, read: &Read, ways: Ways) -> Result<bool> {
-        let Some(seen_at) = self.knowing[ways.place()].seen.get(&step) else { return Ok(false) };
+        let Some(seen_at) = self.knowing[ways as usize].seen.get(&step) else { return Ok(false) };
         let written = self.done.borrow_mut().last_write(self.snapshot, step, read.seen.path)?;
         Ok(written.is_some_and(|at| at >= read.seen.at.max(*seen_at)))
     }

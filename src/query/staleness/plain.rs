@@ -61,6 +61,16 @@ enum Asked {
     Stale,
     KeptUp,
     MayBe,
+    Carried,
+}
+
+/// How what was read tells of what was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Certainly,
+    Perhaps,
+    /// It was written on elsewhere.
+    Carried,
 }
 
 /// Something that happens in the world.
@@ -226,11 +236,13 @@ impl World {
         let reads = self.along(made).flat_map(|made| made.reads.iter().map(move |read| (made, read)));
         for (reader, read) in reads {
             let mut found = BTreeSet::new();
-            let is_told = match self.says(reader, read) {
-                Some(true) => false,
-                Some(false) if asked == Asked::MayBe => true,
-                _ => continue,
+            let wanted = match asked {
+                Asked::Stale => Told::Certainly,
+                Asked::MayBe => Told::Perhaps,
+                Asked::KeptUp | Asked::Carried => Told::Carried,
             };
+            let Some(says) = self.says(reader, read).filter(|says| *says <= wanted) else { continue };
+            let is_told = says != Told::Certainly;
             let is_moved = self.disk[read.path] != read.content;
             let is_beside = |path| is_told && self.is_known_beside(reader, read, path, Asked::Stale);
             let is_asked = || {
@@ -249,7 +261,8 @@ impl World {
                 settled.insert(read.path);
                 let has_written = self.has_written_on(reader, read);
                 let before = goes_on.iter().filter(|before| before.has_written).copied();
-                let own = (!is_told).then_some(GoesOn { reader, read, has_written, is_beside: false });
+                let own =
+                    (says != Told::Perhaps).then_some(GoesOn { reader, read, has_written, is_beside: false });
                 // Of several that wrote a version together, who was first is not known.
                 let beside = self.along(made).filter(|other| other.step != reader.step);
                 let beside = beside.filter(|other| read.path == other.path && self.has_read_first(other));
@@ -260,7 +273,7 @@ impl World {
                 let counts = |path: &&str| {
                     // What another command had made may still be in it.
                     let is_anew =
-                        asked != Asked::MayBe && self.is_written_anew(reader, read, path, Asked::Stale);
+                        asked == Asked::Stale && self.is_written_anew(reader, read, path, Asked::Stale);
                     let is_copy = self.is_copy_anew(reader, read, path);
                     !(is_told || is_anew || is_copy)
                         || !self.is_known_beside(reader, read, path, Asked::Stale)
@@ -291,20 +304,30 @@ impl World {
         let last = last.filter(|last| read.from.is_some_and(|from| *last > from) && !anew.contains(last));
         last.is_some_and(|last| {
             let anew = [anew, [last].as_slice()].concat();
-            let asked = if asked == Asked::MayBe { asked } else { Asked::Stale };
+            let asked = if asked == Asked::KeptUp { Asked::Carried } else { asked };
             self.causes(last, asked, &BTreeSet::new(), (&anew, &[])).is_empty()
         })
     }
 
-    /// Says whether what a step read went into what it made: whether that is certain; `None` where it did not.
-    fn says(&self, made: &Made, read: &Input) -> Option<bool> {
+    /// Says how what a step read went into what it made; `None` where it did not.
+    fn says(&self, made: &Made, read: &Input) -> Option<Told> {
+        let says = self.says_of_all(made, read)?;
+        let goes_on = |other: &Made| {
+            (other.step, other.path) == (made.step, read.path) && other.content != read.content
+        };
+        let is_carried = read.path != made.path && read.from.is_some() && self.writes.iter().any(goes_on);
+        Some(if is_carried { Told::Carried } else { says })
+    }
+
+    /// Likewise, were all files of a step the same.
+    fn says_of_all(&self, made: &Made, read: &Input) -> Option<Told> {
         if !read.is_told || made.reads.iter().all(|read| read.is_told) {
-            return Some(true);
+            return Some(Told::Certainly);
         }
         let word = format!("{}={}", read.path, read.content);
         let others = self.read.iter().filter(|(run, step, _)| *run == made.run && *step != made.step);
         let has_place = others.into_iter().any(|(.., words)| words.contains(&word));
-        (!has_place).then_some(false)
+        (!has_place).then_some(Told::Perhaps)
     }
 
     /// Says whether two steps are goes of the same command at the same work.
@@ -337,8 +360,8 @@ impl World {
     /// may have been told of that.
     fn is_written_anew(&self, reader: &Made, read: &Input, path: &str, asked: Asked) -> bool {
         let is_it = |made: &Made, one: &Input| {
-            let says = self.says(made, one);
-            let is_said = says == Some(true) || (asked == Asked::MayBe && says.is_some());
+            let says = self.says_of_all(made, one);
+            let is_said = says == Some(Told::Certainly) || (asked != Asked::Stale && says.is_some());
             one.path == path && self.disk[path] == one.content && is_said
         };
         // Of two that had a hand in a file the one that read that file read nothing else.
@@ -367,7 +390,8 @@ impl World {
     fn is_known_by(&self, reader: &Made, read: &Input, path: &str, asked: Asked) -> bool {
         let is_it = read.path == path && self.disk[path] == read.content;
         let says = self.says(reader, read);
-        (says == Some(true) || (asked == Asked::MayBe && says.is_some()))
+        let wanted = if asked == Asked::Stale { Told::Certainly } else { Told::Perhaps };
+        says.is_some_and(|says| says <= wanted)
             && (is_it || read.from.is_some_and(|from| self.is_known(from, path, asked)))
     }
 
@@ -408,17 +432,19 @@ impl World {
         wrote && is_there && since.iter().all(is_kept)
     }
 
-    fn out_of_date(&self) -> [Vec<String>; 3] {
-        let mut lines = [Vec::new(), Vec::new(), Vec::new()];
+    fn out_of_date(&self) -> [Vec<String>; 4] {
+        let mut lines: [Vec<String>; 4] = Default::default();
         for path in OUTPUTS {
             let Some(last) = self.writes.iter().rposition(|made| made.path == path) else { continue };
             if self.disk[path] != self.writes[last].content {
                 continue;
             }
             let causes = |asked| self.causes(last, asked, &BTreeSet::new(), (&[], &[]));
-            let stale = causes(Asked::Stale);
+            let [stale, kept_up] = [Asked::Stale, Asked::KeptUp].map(causes);
             let may_be = if stale.is_empty() { causes(Asked::MayBe) } else { BTreeSet::new() };
-            for (causes, lines) in [stale, causes(Asked::KeptUp), may_be].iter().zip(&mut lines) {
+            let is_settled = [&stale, &kept_up, &may_be].iter().any(|causes| !causes.is_empty());
+            let carried = if is_settled { BTreeSet::new() } else { causes(Asked::Carried) };
+            for (causes, lines) in [stale, kept_up, may_be, carried].iter().zip(&mut lines) {
                 if !causes.is_empty() {
                     let causes: Vec<&str> = causes.iter().copied().collect();
                     lines.push(format!("{path} <- {}", causes.join(" ")));

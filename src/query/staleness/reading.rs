@@ -3,14 +3,18 @@
 //! A step that works on one file after another has read a little more each time that it writes. So as not to say of each of its
 //! files anew what was read for all that were written before, its nodes are a chain: each has what was read since the one before
 //! it, and leads on to that.
+//!
+//! What a step read and wrote on is carried into its other files (see [`WrittenOn`]). What it wrote there has a node of its own, which
+//! has read that for certain, and leads on to all else that had been read by then.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::told::{Hearsay, Says};
-use super::{Node, Read, Seen};
+use super::{Node, Read, Seen, Sort};
 use crate::error::Result;
 use crate::model::{Artifact, Digest, Evidence, Role, StepAct};
+use crate::query::carried::WrittenOn;
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
 use crate::query::together::{Runs, written_along};
@@ -37,12 +41,17 @@ type Contents = HashMap<ArtifactNo, (Digest, bool)>;
 /// A step all of whose files may come from all that it had read by then.
 struct Course {
     run: RunNo,
-    /// What it read, the earliest first, and whether it was only told of it; without what says nothing.
-    used: Vec<(Edge, bool)>,
+    /// What it read, the earliest first; without what says nothing.
+    used: Vec<(Edge, Sort)>,
     /// The first of these, as far as a way leads there.
     reads: Vec<Read>,
     /// The node of as much as had been read when something was written, by how much that is.
     nodes: BTreeMap<usize, usize>,
+    /// The places in `used` of what it wrote on: by the path, and by the contents that tell of it.
+    written_on_at: HashMap<u32, Vec<usize>>,
+    written_on_as: HashMap<u32, Vec<usize>>,
+    /// The nodes of what was written there, by how much had been read, and the places of what was written on.
+    own_nodes: HashMap<(usize, Vec<usize>), usize>,
 }
 
 /// A part of a step that a way leads to.
@@ -80,6 +89,14 @@ impl<'a> Reading<'a> {
             }
         }
         for course in self.courses.into_values() {
+            for ((count, places), node) in course.own_nodes {
+                let own = |place: &usize| {
+                    let read = &course.reads[*place];
+                    Read { sort: Sort { is_carried: false, ..read.sort }, ..read.clone() }
+                };
+                self.nodes[node].reads = places.iter().map(own).collect();
+                self.nodes[node].along.push(course.nodes[&count]);
+            }
             let mut reads = course.reads.into_iter();
             let (mut before, mut last) = (0, None);
             for (count, node) in course.nodes {
@@ -137,15 +154,42 @@ impl<'a> Reading<'a> {
             self.nodes.push(Node { step: Some((step, run)), ..Node::default() });
             self.frontier.push((step, part));
         }
-        Ok(place)
+        match part {
+            Part::First(count) => self.own_place(step, (count, place), written),
+            Part::Pair(..) => Ok(place),
+        }
+    }
+
+    /// Returns the place of what was written where, or with the bytes of what, the step had read and written on; that of as much as
+    /// it had read where there is none.
+    fn own_place(
+        &mut self,
+        step: StepNo,
+        (count, place): (usize, usize),
+        written: ArtifactNo,
+    ) -> Result<usize> {
+        let course = self.courses.get_mut(&step).ok_or_else(|| lost(step))?;
+        let there = course.written_on_at.get(&written.path()).into_iter().flatten();
+        let places = there.chain(course.written_on_as.get(&written.content_no()).into_iter().flatten());
+        let mut places: Vec<usize> = places.filter(|place| **place < count).copied().collect();
+        if places.is_empty() {
+            return Ok(place);
+        }
+        places.sort_unstable();
+        places.dedup();
+        let next = self.nodes.len();
+        let own = *course.own_nodes.entry((count, places)).or_insert(next);
+        if own == next {
+            self.nodes.push(Node { step: Some((step, course.run)), ..Node::default() });
+        }
+        Ok(own)
     }
 
     /// Reads on to as much of what a step read, where nobody has yet.
     fn read_first(&mut self, step: StepNo, count: usize) -> Result<()> {
         let course = &self.courses[&step];
         let more = course.used.get(course.reads.len()..count).unwrap_or_default().to_vec();
-        let reads =
-            more.iter().map(|(edge, is_told)| Ok(Read { is_told: *is_told, ..self.read(edge, step)? }));
+        let reads = more.iter().map(|(edge, sort)| Ok(Read { sort: *sort, ..self.read(edge, step)? }));
         let reads = reads.collect::<Result<Vec<Read>>>()?;
         self.courses.get_mut(&step).ok_or_else(|| lost(step))?.reads.extend(reads);
         Ok(())
@@ -160,7 +204,8 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let is_moved = is_it && paired.edges.act == StepAct::Moved;
-            let read = Read { is_moved, is_told: says == Says::MayHave, ..self.read(edge, step)? };
+            let sort = Sort { is_told: says == Says::MayHave, ..Sort::default() };
+            let read = Read { is_moved, sort, ..self.read(edge, step)? };
             self.nodes[node].reads.push(read);
         }
         Ok(())
@@ -184,7 +229,7 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-        Ok(Read { seen, is_doubtful, from, twin, renewed, is_moved: false, is_told: false })
+        Ok(Read { seen, is_doubtful, from, twin, renewed, is_moved: false, sort: Sort::default() })
     }
 
     /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.
@@ -211,15 +256,32 @@ impl<'a> Reading<'a> {
 impl Course {
     fn of(snapshot: &Snapshot, step: StepNo, hearsay: &mut Hearsay) -> Result<Self> {
         let edges = snapshot.edges(step)?.ok_or_else(|| lost(step))?;
+        let written_on = WrittenOn::of(snapshot, step, &edges)?;
         let mut used = Vec::with_capacity(edges.used.len());
         for edge in edges.used {
-            match hearsay.says(snapshot, step, &edge)? {
-                Says::Went => used.push((edge, false)),
-                Says::MayHave => used.push((edge, true)),
-                Says::Nothing => {}
+            let says = hearsay.says(snapshot, step, &edge)?;
+            if says != Says::Nothing {
+                let is_carried = written_on.is_state(edge.artifact, edge.at);
+                used.push((edge, Sort { is_told: says == Says::MayHave, is_carried }));
             }
         }
         used.sort_by_key(|(edge, _)| edge.at);
-        Ok(Course { run: edges.run, used, reads: Vec::new(), nodes: BTreeMap::new() })
+        let (mut written_on_at, mut written_on_as) = (HashMap::new(), HashMap::new());
+        for (place, (edge, _)) in used.iter().enumerate().filter(|(_, (_, sort))| sort.is_carried) {
+            let add = |by: &mut HashMap<u32, Vec<usize>>, key| by.entry(key).or_default().push(place);
+            add(&mut written_on_at, edge.artifact.path());
+            for content in written_on.contents(edge.artifact, edge.at) {
+                add(&mut written_on_as, *content);
+            }
+        }
+        Ok(Course {
+            run: edges.run,
+            used,
+            reads: Vec::new(),
+            nodes: BTreeMap::new(),
+            written_on_at,
+            written_on_as,
+            own_nodes: HashMap::new(),
+        })
     }
 }

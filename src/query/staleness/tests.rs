@@ -10,7 +10,7 @@ pub(super) fn stale(text: &str, disk: &[&str]) -> Vec<String> {
 }
 
 /// Returns what is stale, what was made from what its own command has kept up since, and what may be stale, as [`stale`] does.
-pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
+pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 4] {
     let history = history(text);
     let snapshot = &history.snapshot;
     let files = newest_files(snapshot).unwrap();
@@ -46,11 +46,13 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
         stale: first(&all.stale),
         kept_up: first(&all.kept_up),
         may_be: first(&all.may_be),
+        carried: first(&all.carried),
     });
     assert_eq!(bounded, firsts.collect::<Vec<_>>());
-    let mut lines = [Vec::new(), Vec::new(), Vec::new()];
+    let mut lines: [Vec<String>; 4] = Default::default();
     for (file, found) in targets.iter().zip(all) {
-        for (outdated, lines) in [found.stale, found.kept_up, found.may_be].iter().zip(&mut lines) {
+        let OutOfDate { stale, kept_up, may_be, carried } = found;
+        for (outdated, lines) in [stale, kept_up, may_be, carried].iter().zip(&mut lines) {
             let of = |cause: &Outdated| snapshot.artifact(cause.used).unwrap().path.to_string();
             let causes: Vec<String> = outdated.first.iter().map(of).collect();
             // What was itself altered is told from what was made from it elsewhere.
@@ -64,8 +66,8 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 3] {
 
 /// Holds what is stale, and what may be, against what is expected; nothing is kept up.
 fn check_out_of_date(text: &str, disk: &[&str], stale: &[&str], may_be: &[&str]) {
-    let expected: [Vec<String>; 3] =
-        [stale, &[], may_be].map(|lines| lines.iter().map(|line| line.to_string()).collect());
+    let expected: [Vec<String>; 4] =
+        [stale, &[], may_be, &[]].map(|lines| lines.iter().map(|line| line.to_string()).collect());
     assert_eq!(out_of_date(text, disk), expected, "{text} {disk:?}");
 }
 
@@ -143,7 +145,33 @@ fn what_was_made_anew_from_itself_is_no_newer_for_that() {
 fn a_file_brought_up_to_date_in_place_does_not_make_itself_stale() {
     let text = "1 p x: a=1 -> a=2\n2 p x: a=2 -> a=3 log=1\n3 q x: a=3 -> table=1";
     assert_eq!(stale(text, &[]), [""; 0]);
-    assert_eq!(stale(text, &["a=9"]), ["log <- a", "table <- a"]);
+    assert_eq!(out_of_date(text, &["a=9"]), [vec!["table <- a"], vec![], vec![], vec!["log <- a"]]);
+}
+
+#[test]
+fn what_was_carried_through_a_file_that_a_step_wrote_on_is_told_apart() {
+    // Two trainings that note themselves in one database, and an evaluation of the second.
+    let text =
+        "1 train a.py: a=a1 -> db=d1 ma=ma\n2 train b.py: b=b1 db=d1 -> db=d2 mb=mb\n3 eval x: mb=mb -> e=e";
+    let carried = |text: &str, disk: &[&str]| out_of_date(text, disk)[3].clone();
+    assert_eq!(out_of_date(text, &[]), [const { Vec::<String>::new() }; 4]);
+    assert_eq!(out_of_date(text, &["a=a2"])[0], ["db <- a", "ma <- a"]);
+    assert_eq!(carried(text, &["a=a2"]), ["e <- a", "mb <- a"]);
+    assert_eq!(out_of_date(text, &["b=b2"])[0], ["db <- b", "e <- b", "mb <- b"]);
+    assert_eq!(carried(text, &["b=b2"]), [""; 0]);
+    // Where something is stale for certain, that is all that is said.
+    assert_eq!(carried(text, &["a=a2", "b=b2"]), [""; 0]);
+    let tidied = format!("{text}\n4 tidy x: db=d2 -> db=d3");
+    assert_eq!(carried(&tidied, &[]), ["e <- db", "mb <- db"]);
+    // What has the bytes of what was written on there has them from there.
+    let (one, two) = ("1".repeat(64), "2".repeat(64));
+    let resumed =
+        format!("1 train a: a=a1 -> ck={one}\n2 train b: b=b1 ck={one} -> ck={two} model={two} log=l1");
+    assert_eq!(out_of_date(&resumed, &["a=a2"])[0], ["ck <- a", "model <- a"]);
+    assert_eq!(carried(&resumed, &["a=a2"]), ["log <- a"]);
+    // What its own command has read anew since is as it lies there now.
+    let again = "1 train a.py: a=a1 -> db=d1\n2 train a.py: a=a2 db=d1 -> db=d2 m=m";
+    assert_eq!(out_of_date(again, &[]), [const { Vec::<String>::new() }; 4]);
 }
 
 #[test]
@@ -161,8 +189,10 @@ fn what_a_run_wrote_after_it_had_read_what_lay_there_makes_its_own_outputs_not_s
 
 #[test]
 fn what_its_own_command_keeps_up_makes_no_earlier_output_stale() {
-    let check =
-        |text: &str, expected: [&[&str]; 2]| assert_eq!(out_of_date(text, &[])[..2], expected, "{text}");
+    let check = |text: &str, expected: [&[&str]; 2]| {
+        let [stale, kept_up, _, carried] = out_of_date(text, &[]);
+        assert_eq!([[stale, carried].concat(), kept_up], expected, "{text}");
+    };
     let train =
         |run: u8| format!("{run} python python3 train.py: data=1 log={run} -> m{run}=1 log={}", run + 1);
     let three = [1, 2, 3].map(train).join("\n");
@@ -188,7 +218,8 @@ fn what_its_own_command_keeps_up_makes_no_earlier_output_stale() {
     );
     check("1 db db add 1: log=1 -> m1=1 log=2\n2 db db add 2: log=2 -> m2=1 log=3", [&["m1 <- log"], &[]]);
     // Whatever lies there was not written by the command.
-    assert_eq!(out_of_date(&three, &["log=9"])[..2], [vec!["m1 <- log", "m2 <- log", "m3 <- log"], vec![]]);
+    let by_hand = out_of_date(&three, &["log=9"]);
+    assert_eq!(by_hand, [vec!["m1 <- log"], vec![], vec![], vec!["m2 <- log", "m3 <- log"]]);
 }
 
 #[test]
@@ -197,7 +228,7 @@ fn what_a_command_goes_on_with_is_up_to_date_by_what_it_has_read_anew() {
         let found = out_of_date(text, disk);
         assert_eq!(
             found,
-            [expected.iter().map(|s| s.to_string()).collect(), vec![], vec![]],
+            [expected.iter().map(|s| s.to_string()).collect(), vec![], vec![], vec![]],
             "{text} {disk:?}"
         );
     };
@@ -215,7 +246,8 @@ fn what_a_command_goes_on_with_is_up_to_date_by_what_it_has_read_anew() {
     check(once, &[], &["features <- x", "model <- x"]);
     // What it knows through others counts as well; what it only wrote before it knew does not.
     check("1 t t.sh: y=1 x=1 -> log=1\n2 y y.sh: x=2 -> y=2\n3 t t.sh: log=1 y=2 -> log=2", &[], &[]);
-    check("1 t t.sh: x=1 -> log=1\n2 t t.sh: log=1 -> a=1; x=2 -> log=2", &[], &["a <- x"]);
+    let early = "1 t t.sh: x=1 -> log=1\n2 t t.sh: log=1 -> a=1; x=2 -> log=2";
+    assert_eq!(out_of_date(early, &[]), [vec![], vec![], vec![], vec!["a <- x"]]);
     // Another command does not go on with it, nor does one that was told something else.
     check("1 clean x: raw=1 -> data=1 o=1\n2 more x: data=1 raw=2 -> o=2", &[], &["data <- raw", "o <- raw"]);
     check(
@@ -235,12 +267,13 @@ fn what_a_command_goes_on_with_is_up_to_date_by_what_it_has_read_anew() {
 fn what_its_own_command_wrote_anew_in_its_place_is_as_new_as_what_was_read_before() {
     let check = |text: &str, expected: &[&str]| {
         let expected = expected.iter().map(|s| s.to_string()).collect();
-        assert_eq!(out_of_date(text, &[]), [expected, vec![], vec![]], "{text}");
+        assert_eq!(out_of_date(text, &[]), [expected, vec![], vec![], vec![]], "{text}");
     };
     // A state that came to the same bytes, and what is made beside it.
     check("1 t t.sh: x=1 -> st=same o=1\n2 t t.sh: st=same x=2 -> st=same o=2\n3 r x: st=same -> r=3", &[]);
     // It wrote there before it read the source of now, or was only told of that by what another one made.
-    check("1 p x: x=1 -> st=1\n2 q x: st=1 -> st=2; x=2 -> o=1", &["o <- x", "st <- x"]);
+    let early = "1 p x: x=1 -> st=1\n2 q x: st=1 -> st=2; x=2 -> o=1";
+    assert_eq!(out_of_date(early, &[]), [vec!["st <- x"], vec![], vec![], vec![]]);
     check("1 p x: x=1 -> st=1\n2 q x: x=2 -> y=1\n3 r x: st=1 y=1 -> st=2", &["st <- x"]);
     // Another source of what lay there is as old as it was.
     check("1 p x: x=1 z=1 -> st=1\n2 q x: z=2 -> y=1\n3 r x: st=1 x=2 -> st=2", &["st <- z"]);
@@ -310,7 +343,7 @@ fn what_another_command_wrote_anew_in_its_place_may_still_have_old_parts() {
     // A label added to rows of then, a renamed script and a mirror with other options look alike.
     let clean =
         "1 clean x: raw=1 -> data=1\n2 more x: data=1 raw=2 -> data=m log=1\n3 t x: data=m -> model=1";
-    check_out_of_date(clean, &[], &[], &["data <- raw", "log <- raw", "model <- raw"]);
+    check_out_of_date(clean, &[], &[], &["data <- raw", "model <- raw"]);
     check_out_of_date(clean, &["raw=3"], &["data <- raw", "log <- raw", "model <- raw"], &[]);
     check_out_of_date(
         "1 p p -c one: raw=1 -> data=1\n2 p p -c two: data=1 raw=2 -> data=m",
@@ -351,7 +384,7 @@ fn what_another_run_made_is_no_newer_for_a_run_that_goes_on_with_it_and_wrote_wh
 #[test]
 fn what_a_step_that_read_something_itself_was_only_told_of_is_a_doubt() {
     let check = |text: &str, disk: &[&str], stale: &[&str], may_be: &[&str]| {
-        let [found, _, doubts] = out_of_date(text, disk);
+        let [found, _, doubts, _] = out_of_date(text, disk);
         assert_eq!(
             (found, doubts),
             (stale.iter().map(|s| s.to_string()).collect(), may_be.iter().map(|s| s.to_string()).collect()),

@@ -76,6 +76,14 @@ impl Files {
         known
     }
 
+    /// Returns true where two versions are known to have the same bytes.
+    pub(super) fn have_same_bytes(&self, one: &Read, other: &Read) -> bool {
+        let [Some(one), Some(other)] = [one, other].map(|version| self.known.get(version)) else {
+            return false;
+        };
+        one.artifact.has_content() && one.artifact == other.artifact
+    }
+
     pub(super) fn of(observation: &Observation, around: &Surroundings<'_>) -> Self {
         let mut files = Files {
             known: HashMap::new(),

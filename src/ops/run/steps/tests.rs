@@ -301,6 +301,17 @@ fn a_script_with_a_log_of_all_it_says_is_no_single_step() {
 }
 
 #[test]
+fn who_puts_a_file_back_as_it_had_found_it_made_none() {
+    let store = "read x < in1; read y < out0; echo \"$y\"";
+    for shell in ["sh", "bash"] {
+        check(shell, &format!("cat in0 > out0; {shell} -c '{store} > out0; :'"), true);
+        check(shell, &format!("cat in0 > out0; {shell} -c '{store} > t; mv t out0; :'"), true);
+        // Of what another run wrote it may have come to the same bytes anew.
+        check(shell, &format!("{shell} -c '{store} \"$x\" > out0; :'"), true);
+    }
+}
+
+#[test]
 fn what_was_only_added_to_is_told_to_nobody() {
     let script = "exec 5>>in3; cat in0 > out0; true";
     let Some(Done { said, .. }) = run("bash", script) else { return };
