@@ -37,17 +37,60 @@ fn a_table_that_each_training_adds_a_line_to_makes_no_earlier_model_stale() {
     assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
     assert_eq!(paths(&report["older"]), ["model2"]);
     let text = place.ok(&["status"]).stdout;
-    assert!(text.contains(", 1 made before its own command wrote on in what it had read"), "{text}");
+    assert!(text.contains(", 1 of earlier runs of commands that have gone on since"), "{text}");
 
     // What another command makes of the table is as old as that.
     run(&place, &["sh", "-c", "cat table > plot"]);
     run(&place, &["sh", "train.sh", "4"]);
     let (code, report) = place.status();
     assert_eq!((code, paths(&report["stale"])), (1, vec!["plot"]), "{report:#}");
-    // Another command that writes there makes stale what was made from it.
+    // Another command that writes there makes stale what was made from it; what was only carried on is told apart.
     run(&place, &["sh", "-c", "read -r line < table; echo cleaned $line > table"]);
     let (_, report) = place.status();
-    assert_eq!(paths(&report["stale"]), ["model2", "model3", "model4", "plot"]);
+    assert_eq!(paths(&report["stale"]), ["plot"]);
+    assert_eq!(paths(&report["carried"]), ["model2", "model3", "model4"]);
+}
+
+#[test]
+fn a_nightly_job_with_other_words_each_night_makes_no_earlier_report_stale() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("night.sh", b"echo \"$1,1\" >> table\nsort table > \"report_$1\"\n");
+    for night in ["1", "2", "3"] {
+        if !run(&place, &["sh", "night.sh", night]) {
+            return;
+        }
+    }
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["older"])), (0, vec!["report_1", "report_2"]), "{report:#}");
+    assert_eq!(report["redo"], serde_json::json!([]));
+}
+
+#[test]
+fn what_a_command_makes_no_more_when_it_runs_again_is_left_over_and_not_to_be_done_again() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("parts.sh", b"for i in $(cat parts); do echo \"$i of $(cat parts)\" > part_$i; done\n");
+    place.write("parts", b"1\n2\n3\n");
+    if !run(&place, &["sh", "parts.sh"]) {
+        return;
+    }
+    place.write("parts", b"1\n2\n");
+    let (_, report) = place.status();
+    assert_eq!(paths(&report["stale"]), ["part_1", "part_2", "part_3"], "{report:#}");
+    run(&place, &["sh", "parts.sh"]);
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["left_over"])), (1, vec!["part_3"]), "{report:#}");
+    assert_eq!((&report["stale"], &report["redo"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let text = place.run(&["status"]).stdout;
+    assert!(
+        text.contains("left over    1 file is of an earlier run of its command, which makes it no more"),
+        "{text}"
+    );
+    // Whoever takes it away has done all that there is to do.
+    std::fs::remove_file(place.at("part_3")).unwrap();
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["older"])), (0, vec!["part_3"]), "{report:#}");
 }
 
 #[test]
@@ -72,7 +115,8 @@ fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
     place.write("settings", b"3\n");
     assert_eq!(paths(&place.status().1["stale"]), ["model", "state"]);
 
-    // What is computed only where it is not there yet stays as old as it is, and so does what is made from it.
+    // What is computed only where it is not there yet stays as old as it is, or its command found it as it should be; so with what is made
+    // from it. To run the command again would not change it.
     let lines = [
         "if [ ! -e features ]; then read -r x < settings; echo \"features $x\" > features; fi",
         "read -r features < features",
@@ -83,7 +127,46 @@ fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
     run(&place, &["sh", "score.sh"]);
     place.write("settings", b"4\n");
     run(&place, &["sh", "score.sh"]);
-    assert_eq!(paths(&place.status().1["stale"]), ["features", "model", "scores", "state"]);
+    let report = place.status().1;
+    assert_eq!(paths(&report["stale"]), ["model", "state"]);
+    assert_eq!(paths(&report["doubtful"]), ["features", "scores"]);
+    assert!(report["doubtful"][0]["left_by"].is_string(), "{report:#}");
+    assert_eq!(report["redo"].as_array().unwrap().len(), 1, "{report:#}");
+}
+
+#[test]
+fn a_source_that_a_later_run_took_away_makes_stale_what_was_made_from_it() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("d1", b"1\n");
+    place.write("d2", b"2\n");
+    if !run(&place, &["sh", "-c", "cat d1 d2 > all; rm d1"]) {
+        return;
+    }
+    // What a run takes away that it had read itself it needs no more.
+    assert_eq!(place.status().0, 0);
+    run(&place, &["rm", "d2"]);
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["stale"])), (1, vec!["all"]), "{report:#}");
+    assert!(report["stale"][0]["causes"][0]["run_tail"].is_string(), "{report:#}");
+    assert!(place.run(&["status"]).stdout.contains("d2 is gone, by run "));
+}
+
+#[test]
+fn what_a_command_compares_with_what_it_would_write_and_leaves_is_up_to_date() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    let lines = ["sort -u raw > new", "cmp -s new stable && rm new || mv new stable", "cat stable > final"];
+    place.write("make.sh", lines.join("\n").as_bytes());
+    place.write("raw", b"1\n2\n");
+    if !run(&place, &["sh", "make.sh"]) {
+        return;
+    }
+    place.write("raw", b"1\n2\n2\n");
+    assert_eq!(paths(&place.status().1["stale"]), ["final", "stable"]);
+    run(&place, &["sh", "make.sh"]);
+    let (code, report) = place.status();
+    assert_eq!((code, &report["clean"]), (0, &Value::Bool(true)), "{report:#}");
 }
 
 #[test]

@@ -117,8 +117,8 @@ pub use crate::ops::history::FileHistory;
 pub use crate::ops::registry::{Changed, Entry, EntryArtifact, Registered};
 pub use crate::ops::restore::{NotRestored, Restoration, Restored, Version as FileVersion};
 pub use crate::ops::status::{
-    AlteredFile, DoubtfulFile, FileWriter, NewInput, NotHere, RecordedFile, Redo, RedoCaveat, RedoHow,
-    RemovedFile, RenamedFile, StaleCause, StaleFile, StaleModel, StatusReport, Unapplied,
+    AlteredFile, DoubtfulFile, FileWriter, LeftOver, NewInput, NotHere, RecordedFile, Redo, RedoCaveat,
+    RedoHow, RemovedFile, RenamedFile, StaleCause, StaleFile, StaleModel, StatusReport, Unapplied,
 };
 pub use crate::query::filter::{Column, Explanation, Found, FoundRow, Lack, Value};
 pub use crate::query::registry::{Best, HistoryAct, HistoryEntry, ModelView};

@@ -26,10 +26,16 @@ use crate::render;
 /// new: in what a pipeline or a split was given, and not taken up by it.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///
-/// No faults are these three, which are listed where PATH is given, and else counted.
+/// left over: of an earlier run of a command that has run again since, with what makes them stale before it, and neither wrote nor
+/// read them: it makes no such files any more. Take them away, and nothing more is said.
+///
+/// No faults are these four, which are listed where PATH is given, and else counted.
 /// removed: gone since a run was seen to take it away.
 /// renamed: somebody gave it another name: its bytes lie there now, or were read there since. It has not changed.
-/// older: made before its own command wrote on in what it had read, as in a table of results.
+/// older: of an earlier run of a command that has gone on since in what it reads and writes, such as a table of results; or left as
+/// it was by a build tool, such as make, DVC or Snakemake, that ran again with what there is now.
+/// carried: goes back to what has changed only through what a command on the way read and wrote on, such as the database of
+/// all trainings.
 ///
 /// redo: what must be done again: the runs that made what is stale or lost, or have not taken up what is new, each behind those that
 /// wrote what it read, with what makes its files stale and none of the runs before, and with its command. models: registered versions

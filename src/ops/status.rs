@@ -27,8 +27,8 @@ use crate::query::{self, Ancestry, NewestFile, Origin, Removal, Write};
 use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 pub use report::{
-    AlteredFile, DoubtfulFile, FileWriter, NewInput, NotHere, RecordedFile, RemovedFile, RenamedFile,
-    StaleCause, StaleFile, StatusReport, Unapplied,
+    AlteredFile, DoubtfulFile, FileWriter, LeftOver, NewInput, NotHere, RecordedFile, RemovedFile,
+    RenamedFile, StaleCause, StaleFile, StatusReport, Unapplied,
 };
 
 pub use redo::{Redo, RedoCaveat, RedoHow, StaleModel};
@@ -103,15 +103,22 @@ pub fn changed_since_made(
     snapshot: &Snapshot,
     made: &[(ArtifactNo, i64)],
 ) -> Result<Vec<StaleCause>> {
+    let mut here = Here::of(workspace);
     let mut writes = Vec::with_capacity(made.len());
     for (number, by) in made {
-        writes.extend(match query::last_writer(snapshot, *number)? {
+        let write = match query::last_writer(snapshot, *number)? {
             Some(write) => Some(write),
             None => match query::origin(snapshot, *number, *by, None)? {
                 Origin::Written(write) | Origin::Copied(write) | Origin::Alike(write) => Some(write),
                 Origin::Gap(_) | Origin::Unknown(_) | Origin::Source => None,
             },
-        });
+        };
+        // What was made elsewhere, was made from what lies there.
+        if let Some(write) = write
+            && here.has_step(snapshot, write.step)?
+        {
+            writes.push(write);
+        }
     }
     let mut ancestry = Ancestry::of(snapshot, &writes)?.naming_all();
     let paths = ancestry.paths();
@@ -171,8 +178,8 @@ struct Looking<'a> {
     lost: HashSet<usize>,
     /// What is to be made again.
     again: Again,
-    /// Those that are gone from the disk, and that no run can make again.
-    gone: HashSet<usize>,
+    /// Those that are gone from the disk, and that no run can make again; and the run that was seen to take each away, and when.
+    gone: HashMap<usize, Option<(RunNo, i64)>>,
     /// Where files lie that are gone from the disk since somebody gave them another name.
     renamed: HashMap<usize, NewName>,
     writers: HashMap<RunNo, Option<(String, RunId, RunKind)>>,
@@ -202,7 +209,7 @@ impl<'a> Looking<'a> {
             removed: HashMap::new(),
             lost: HashSet::new(),
             again: Again::default(),
-            gone: HashSet::new(),
+            gone: HashMap::new(),
             renamed: HashMap::new(),
             writers: HashMap::new(),
             here: Here::of(workspace),

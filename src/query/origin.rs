@@ -116,6 +116,11 @@ pub(crate) fn origin_unwritten(
     reader: Option<StepNo>,
 ) -> Result<Origin> {
     let other_bytes = last_write_at_path(snapshot, snapshot.path_of(artifact), read_at, reader)?;
+    if let Some(write) = other_bytes
+        && !snapshot.artifact(write.artifact)?.has_content()
+    {
+        return Ok(Origin::Unknown(write));
+    }
     // All empty files are equal; that says nothing on where they came from.
     let size_bytes = snapshot.content(artifact)?.1;
     let mut alike = None;
@@ -138,8 +143,7 @@ pub(crate) fn origin_unwritten(
     }
     Ok(match other_bytes {
         None => alike.map_or(Origin::Source, Origin::Alike),
-        Some(write) if snapshot.artifact(write.artifact)?.has_content() => Origin::Gap(write),
-        Some(write) => Origin::Unknown(write),
+        Some(write) => Origin::Gap(write),
     })
 }
 

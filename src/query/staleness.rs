@@ -2,6 +2,7 @@
 
 mod fresh;
 mod kept_up;
+mod left;
 mod reading;
 mod told;
 
@@ -14,6 +15,7 @@ use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 use fresh::{Fresh, Way};
 use kept_up::{Done, KeptUp};
+use left::{Fate, Found, Leads, Left};
 use reading::Reading;
 
 /// As many causes are named of each file.
@@ -24,6 +26,7 @@ pub struct Ancestry {
     nodes: Vec<Node>,
     /// Of each target, the node it came from.
     starts: Vec<usize>,
+    targets: Vec<Write>,
     digests: HashMap<ArtifactNo, Digest>,
     /// Those of them of which no content is recorded.
     without_content: HashSet<ArtifactNo>,
@@ -52,6 +55,8 @@ struct Read {
     is_doubtful: bool,
     /// The node that what was read came from.
     from: Option<usize>,
+    /// Where it was read it is known as a copy of what was written elsewhere.
+    is_copy: bool,
     /// Where what it came from lay, of which is known no more than that it has the same bytes, and these are few.
     twin: Option<PathNo>,
     /// The node that the same bytes came from when they were last written there, where that was after they were read.
@@ -98,7 +103,7 @@ struct Moved {
     kept_up: Vec<ReadBy>,
     /// The nodes that read what lies there now.
     fresh: Vec<ReadBy>,
-    /// The runs that wrote what lies there now, with the last time.
+    /// The runs that wrote what lies there now, or took away what lay there, with the last time.
     writes: HashMap<RunNo, i64>,
 }
 
@@ -107,6 +112,14 @@ struct ReadBy {
     node: usize,
     seen: Seen,
     sort: Sort,
+}
+
+/// What was found on some ways.
+struct Pass {
+    /// The paths that make the targets' nodes stale, by node.
+    left: HashMap<usize, Found>,
+    /// The reads that do no harm there, since what was read was made anew.
+    anew: HashSet<ReadPlace>,
 }
 
 /// Which ways back are gone.
@@ -127,8 +140,8 @@ pub enum Now {
     Bytes(Digest),
     /// These bytes, which may be what was last written there: of that no content is recorded.
     Perhaps(Digest),
-    /// Nothing: what was read there is gone.
-    Gone,
+    /// Nothing: what was read there is gone; and who was seen to take it away, and when.
+    Gone(Option<(RunNo, i64)>),
 }
 
 impl Now {
@@ -162,12 +175,20 @@ pub struct Causes<T> {
 pub struct OutOfDate {
     /// Paths that make it stale.
     pub stale: Causes<Outdated>,
+    /// Where its command has run again with all that makes it stale, as it lies there now, and neither wrote the file nor read it:
+    /// the last such run, in the place of what makes it stale for certain.
+    pub left_over: Option<(RunNo, Causes<Outdated>)>,
+    /// Paths that were before a program that brings up to date what is not, which left the file as it was (see `left`).
+    pub settled: Causes<Outdated>,
     /// Paths that nobody wrote since but the command that had read them on the way, each time anew from what lay there.
     pub kept_up: Causes<Outdated>,
     /// Where nothing makes it stale for certain, paths which a step on the way was only told of, or what was made from them: whether
-    /// they went in is not known. Likewise those of which a step read what lies there now, and then wrote anew, in its place, what
+    /// they went in is not known. Likewise those that its command had before it when it ran again, as they lie there now, and it read
+    /// the file, and left it as it was. And those of which a step read what lies there now, and then wrote anew, in its place, what
     /// another command had made from them: whether that is still in it is not known.
     pub may_be: Causes<Outdated>,
+    /// The last run of its command that had all of these before it, read the file, and left it as it was.
+    pub left_by: Option<RunNo>,
     /// Where there is nothing of the above, paths from which no way leads here but through what a step read and wrote on, to what it
     /// wrote elsewhere: a training that noted itself in the database of all trainings.
     pub carried: Causes<Outdated>,
@@ -210,7 +231,14 @@ impl Ancestry {
         let without_content =
             contents.iter().filter(|(_, (_, has_content))| !has_content).map(|(read, _)| *read).collect();
         let digests = contents.into_iter().map(|(read, (digest, _))| (read, digest)).collect();
-        Ok(Ancestry { nodes, starts, digests, without_content, causes_max: CAUSES_MAX })
+        Ok(Ancestry {
+            nodes,
+            starts,
+            targets: targets.to_vec(),
+            digests,
+            without_content,
+            causes_max: CAUSES_MAX,
+        })
     }
 
     /// Names all causes of each target, instead of the first.
@@ -279,32 +307,48 @@ impl Ancestry {
             return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
         let mut fresh = Fresh::new(snapshot, self, current);
-        let (stale, anew_for_certain) = self.overtaken_anew(&moved, Ways::Certain, &mut fresh)?;
-        let may_be = match fresh.has_doubts() {
-            true => Some(self.overtaken_anew(&moved, Ways::Doubtful, &mut fresh)?),
-            false => None,
-        };
-        let (may_be, may_be_anew) = may_be.unzip();
-        let carried = match self.reads_on(Ways::Carried) {
-            true => Some(self.overtaken_anew(&moved, Ways::Carried, &mut fresh)?),
-            false => None,
-        };
-        let (carried, anew) = carried.unzip();
-        let anew = anew.or(may_be_anew).unwrap_or(anew_for_certain);
-        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, (Ways::Carried, &anew), &mut fresh)?;
-        let of = |start: &usize| {
-            let found = |found: Option<&Vec<Causes<Seen>>>| {
-                let outdated = |seen: &Seen| Outdated { path: seen.path, used: seen.artifact };
-                found.map(|found| found[*start].map(outdated)).unwrap_or_default()
-            };
-            let stale = found(Some(&stale));
-            let kept_up = found(Some(&kept_up));
-            let may_be = found(may_be.as_ref().filter(|_| stale.is_empty()));
-            let is_settled = !(stale.is_empty() && kept_up.is_empty() && may_be.is_empty());
-            let carried = found(carried.as_ref().filter(|_| !is_settled));
-            OutOfDate { stale, kept_up, may_be, carried }
-        };
-        Ok(self.starts.iter().map(of).collect())
+        let mut left = Left::new(snapshot, self.starts.iter().copied());
+        let mut pass = |ways: Ways, fresh: &mut Fresh| self.overtaken_anew(&moved, ways, fresh, &mut left);
+        let certain = pass(Ways::Certain, &mut fresh)?;
+        let doubtful = fresh.has_doubts().then(|| pass(Ways::Doubtful, &mut fresh)).transpose()?;
+        let carried = self.reads_on(Ways::Carried).then(|| pass(Ways::Carried, &mut fresh)).transpose()?;
+        let widest = carried.as_ref().or(doubtful.as_ref()).unwrap_or(&certain);
+        let kept_up = (Ways::Carried, &widest.anew);
+        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, kept_up, &mut fresh, &mut left)?;
+        let mut outdated = Vec::with_capacity(self.starts.len());
+        for (start, target) in self.starts.iter().zip(&self.targets) {
+            let found =
+                |seen: &Causes<Seen>| seen.map(|seen| Outdated { path: seen.path, used: seen.artifact });
+            let mut file = OutOfDate { kept_up: found(&kept_up[*start]), ..OutOfDate::default() };
+            let mut is_said = false;
+            for (pass, is_certain) in [(Some(&certain), true), (doubtful.as_ref(), false)] {
+                let Some(pass) = pass.filter(|_| !is_said).and_then(|pass| pass.left.get(start)) else {
+                    continue;
+                };
+                is_said = true;
+                match left.fate(pass, target)? {
+                    Fate::Stale(causes) if is_certain => file.stale = found(&causes),
+                    Fate::Stale(causes) => file.may_be = found(&causes),
+                    Fate::LeftAsRead(run, causes) => {
+                        (file.may_be, file.left_by) = (found(&causes), Some(run));
+                    }
+                    Fate::LeftOver(run, causes) => file.left_over = Some((run, found(&causes))),
+                    Fate::Settled(causes) => {
+                        file.settled = found(&causes);
+                        is_said = false;
+                    }
+                }
+            }
+            if !is_said
+                && file.kept_up.is_empty()
+                && let Some(pass) = carried.as_ref().and_then(|pass| pass.left.get(start))
+                && let Fate::Stale(causes) | Fate::LeftAsRead(_, causes) = left.fate(pass, target)?
+            {
+                file.carried = found(&causes);
+            }
+            outdated.push(file);
+        }
+        Ok(outdated)
     }
 
     /// Tells whether anything was read that counts on such ways first.
@@ -312,17 +356,17 @@ impl Ancestry {
         self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.sort.counts_on() == ways)
     }
 
-    /// Returns, for each node, the paths that make it stale on some ways, and the reads that do no harm there, since what was read was
-    /// made anew.
+    /// Finds what makes files stale on some ways.
     fn overtaken_anew(
         &self,
         moved: &[Moved],
         ways: Ways,
         fresh: &mut Fresh,
-    ) -> Result<(Vec<Causes<Seen>>, HashSet<ReadPlace>)> {
+        left: &mut Left,
+    ) -> Result<Pass> {
         let mut anew: HashSet<ReadPlace> = HashSet::new();
         loop {
-            let overtaken = self.overtaken(moved, |moved| &moved.reads, (ways, &anew), fresh)?;
+            let overtaken = self.overtaken(moved, |moved| &moved.reads, (ways, &anew), fresh, left)?;
             // Nothing is made anew from itself: a later write counts only when it was found up to date without that.
             let reads = self.nodes.iter().enumerate().flat_map(|(at, node)| {
                 node.reads.iter().enumerate().map(move |(number, read)| ((at, number), read))
@@ -336,7 +380,7 @@ impl Ancestry {
             });
             let newly: Vec<ReadPlace> = newly.map(|(place, _)| place).collect();
             if newly.is_empty() {
-                return Ok((overtaken, anew));
+                return Ok(Pass { left: left.take(), anew });
             }
             anew.extend(newly);
         }
@@ -363,7 +407,7 @@ impl Ancestry {
                                     KeptUp::of(snapshot, read.seen.path, &now, &mut done)?,
                                     writes_of(snapshot, read.seen.path, &now)?,
                                 ),
-                                Now::Gone => (None, HashMap::new()),
+                                Now::Gone(by) => (None, by.into_iter().collect()),
                             };
                             keepers.insert(read.seen.path, keeper);
                             let path = read.seen.path;
@@ -377,12 +421,12 @@ impl Ancestry {
                             })
                         }
                     };
-                    let is_kept_up = match (&keepers[&read.seen.path], node.step) {
-                        (Some(keeper), Some((step, _))) => {
-                            keeper.is_by(snapshot, step, read.seen.at, &mut done)?
+                    let mut is_kept_up = false;
+                    if let (Some(keeper), Some((step, run))) = (&keepers[&read.seen.path], node.step) {
+                        for step in [step].into_iter().chain(self.steps_of(read.from, run)) {
+                            is_kept_up |= keeper.is_by(snapshot, step, read.seen.at, &mut done)?;
                         }
-                        _ => false,
-                    };
+                    }
                     let reads = if is_kept_up { &mut moved.kept_up } else { &mut moved.reads };
                     reads.push(ReadBy { node: at, seen: read.seen, sort: read.sort });
                 }
@@ -432,7 +476,9 @@ impl Ancestry {
         reads: impl Fn(&Moved) -> &Vec<ReadBy>,
         (ways, up_to_date): (Ways, &HashSet<ReadPlace>),
         fresh: &mut Fresh,
+        left: &mut Left,
     ) -> Result<Vec<Causes<Seen>>> {
+        left.begin();
         let mut overtaken: Vec<Causes<Seen>> = vec![Causes::default(); self.nodes.len()];
         // Which of the paths met each node last, and on which ways.
         let mut met_by: Vec<(usize, Vec<Way>)> = vec![(0, Vec::new()); self.nodes.len()];
@@ -463,6 +509,7 @@ impl Ancestry {
                         *met = number;
                         met_on.clear();
                         overtaken[at].add(*seen, self.causes_max);
+                        left.add((at, self.run_of(at)), moved, *seen, self.causes_max)?;
                     }
                     met_on.retain(|other| !way.covers(other, own_step.is_some()));
                     met_on.push(way);
@@ -479,7 +526,17 @@ impl Ancestry {
                             Reader::Read(place @ (node, number)) => {
                                 let read = &self.nodes[node].reads[number];
                                 let is_nearer = read.seen.path == moved.path;
-                                if !is_nearer && !up_to_date.contains(&place) {
+                                if is_nearer || up_to_date.contains(&place) {
+                                    continue;
+                                }
+                                let leads = match read.is_copy {
+                                    true => Leads::On,
+                                    false => left.leads_on(self.run_of(at), moved, read.seen.artifact)?,
+                                };
+                                if leads == Leads::InDoubt {
+                                    fresh.doubt();
+                                }
+                                if leads == Leads::On || (leads == Leads::InDoubt && ways != Ways::Certain) {
                                     frontier.push((node, fresh.through(place, way, ways)?));
                                 }
                             }
@@ -543,8 +600,23 @@ impl Ancestry {
         match now {
             Now::Bytes(digest) => digest == self.digests[&read],
             Now::Perhaps(digest) => digest == self.digests[&read] || self.without_content.contains(&read),
-            Now::Gone => false,
+            Now::Gone(_) => false,
         }
+    }
+
+    /// Lists the steps of a run from which something comes.
+    fn steps_of(&self, from: Option<usize>, run: RunNo) -> impl Iterator<Item = StepNo> {
+        let node = from.map(|from| &self.nodes[from]);
+        let along = node.into_iter().flat_map(|node| &node.along).map(|other| &self.nodes[*other]);
+        let steps = node.into_iter().chain(along).filter_map(|node| node.step);
+        steps.filter(move |(_, of)| *of == run).map(|(step, _)| step)
+    }
+
+    /// Returns the run of a node's step, or of those of its steps.
+    fn run_of(&self, at: usize) -> Option<RunNo> {
+        let node = &self.nodes[at];
+        let own = node.step.or_else(|| node.along.iter().find_map(|other| self.nodes[*other].step));
+        own.map(|(_, run)| run)
     }
 
     fn rank(&self, seen: &Seen) -> (i64, Digest) {

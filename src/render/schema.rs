@@ -159,7 +159,8 @@ fn artifact() -> Value {
 
 /// A path that has other bytes now than went into a file.
 fn stale_cause() -> Value {
-    object([("used", artifact()), ("now", or_null(digest())), ("run_tail", or_null(text()))])
+    let told = [("run_tail", or_null(text())), ("read_by", or_null(text()))];
+    with(object([("used", artifact()), ("now", or_null(digest()))]), told)
 }
 
 fn remark() -> Value {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::model::{RunKind, printed_word};
 use crate::ops::status::{
-    AlteredFile, DoubtfulFile, NewInput, NotHere, RecordedFile, RemovedFile, RenamedFile, StaleCause,
-    StaleFile, StatusReport,
+    AlteredFile, DoubtfulFile, LeftOver, NewInput, NotHere, RecordedFile, RemovedFile, RenamedFile,
+    StaleCause, StaleFile, StatusReport,
 };
 use crate::query::RunHead;
 use crate::render::log::plain_table;
@@ -51,7 +51,7 @@ macro_rules! list {
 }
 
 /// All lists, in their order.
-const LISTS: [List; 18] = [
+const LISTS: [List; 19] = [
     list!(
         ["changed", "changed"],
         ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
@@ -65,6 +65,16 @@ const LISTS: [List; 18] = [
         stale,
         stale_row,
         stale_json
+    ),
+    list!(
+        ["left over", "left_over"],
+        [
+            "file is of an earlier run of its command, which makes it no more",
+            "files are of earlier runs of their commands, which make them no more",
+        ],
+        left_over,
+        left_over_row,
+        left_over_json
     ),
     list!(
         ["doubtful", "doubtful"],
@@ -118,8 +128,8 @@ const LISTS: [List; 18] = [
         ..list!(
             ["older", "older"],
             [
-                "file was made before its own command wrote on in what it had read",
-                "files were made before their own commands wrote on in what they had read",
+                "file is of an earlier run of its command, which has gone on since",
+                "files are of earlier runs of their commands, which have gone on since",
             ],
             older,
             stale_row,
@@ -320,8 +330,17 @@ fn stale_row(stale: &StaleFile) -> Vec<String> {
     vec![stale.file.artifact.path.to_string(), causes.join(", ")]
 }
 
+fn left_over_row(left: &LeftOver) -> Vec<String> {
+    let mut row = stale_row(&left.file);
+    row.push(format!("run {} did not make it", left.by));
+    row
+}
+
 fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
-    let stale = doubtful.causes.iter().map(|stale| format!("{}, and may have gone in", cause(stale)));
+    let stale = doubtful.causes.iter().map(|stale| match &doubtful.left_by {
+        Some(run) => format!("{}, and run {run}, which read both, left it", cause(stale)),
+        None => format!("{}, and may have gone in", cause(stale)),
+    });
     let inputs = doubtful.changed_while_read.iter();
     let inputs = inputs.map(|input| format!("{} was changed while it was read", input.path));
     let total = doubtful.causes_total + doubtful.changed_while_read_total;
@@ -348,10 +367,12 @@ pub(crate) fn causes_words(causes: &[StaleCause]) -> String {
 }
 
 fn cause(cause: &StaleCause) -> String {
-    match &cause.run {
-        _ if cause.now.is_none() => format!("{} is gone", cause.used.path),
-        Some(run) => format!("{} is newer, by run {run}", cause.used.path),
-        None => format!("{} has changed on disk", cause.used.path),
+    match (&cause.run, &cause.read_by) {
+        (None, _) if cause.now.is_none() => format!("{} is gone", cause.used.path),
+        (Some(run), _) if cause.now.is_none() => format!("{} is gone, by run {run}", cause.used.path),
+        (Some(run), _) => format!("{} is newer, by run {run}", cause.used.path),
+        (None, Some(run)) => format!("{} has other bytes, as read by run {run}", cause.used.path),
+        (None, None) => format!("{} has changed on disk", cause.used.path),
     }
 }
 
@@ -406,7 +427,7 @@ fn totals(report: &StatusReport) -> String {
         (report.superseded, "superseded by later runs"),
         (report.removed.len() as u64, "removed by runs"),
         (report.renamed.len() as u64, "gone that have other names now"),
-        (report.older.len() as u64, "made before its own command wrote on in what it had read"),
+        (report.older.len() as u64, "of earlier runs of commands that have gone on since"),
         (
             report.carried.len() as u64,
             "made from what has changed only through what their commands read and wrote on",
@@ -468,10 +489,17 @@ fn stale_json(stale: &StaleFile) -> Value {
     value
 }
 
+fn left_over_json(left: &LeftOver) -> Value {
+    let mut value = stale_json(&left.file);
+    value["not_made_by"] = json!(left.by);
+    value
+}
+
 fn doubtful_json(doubtful: &DoubtfulFile) -> Value {
     let mut value = recorded_json(&doubtful.file);
     value["causes"] = doubtful.causes.iter().map(cause_json).collect();
     value["causes_total"] = json!(doubtful.causes_total);
+    value["left_by"] = json!(doubtful.left_by);
     value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
     value["changed_while_read_total"] = json!(doubtful.changed_while_read_total);
     value["also_written_by"] = json!(doubtful.also_written_by);
@@ -511,7 +539,12 @@ fn new_json(new: &NewInput) -> Value {
 }
 
 pub(crate) fn cause_json(cause: &StaleCause) -> Value {
-    json!({"used": artifact_json(&cause.used), "now": cause.now.map(|now| now.to_string()), "run_tail": cause.run})
+    json!({
+        "used": artifact_json(&cause.used),
+        "now": cause.now.map(|now| now.to_string()),
+        "run_tail": cause.run,
+        "read_by": cause.read_by,
+    })
 }
 
 fn recorded_json(file: &RecordedFile) -> Value {

@@ -56,7 +56,7 @@ pub fn compare(workspace: &Workspace, snapshot: &Snapshot, views: Vec<ModelView>
         model.inputs.iter().map(|(artifact, _)| artifact.clone()).collect()
     };
     let data = models.iter().map(|model| by_path(&inputs(&models[0]), &inputs(model))).collect();
-    let files = models.iter().map(|model| FilesDiff::between(&own_files(&models[0]), &own_files(model)));
+    let files = models.iter().map(|model| compare_own_files(&models[0], model));
     let runs = models.iter().map(|model| runs(workspace, snapshot, &models[0], model));
     let runs = runs.collect::<Result<Vec<_>>>()?;
     let parameters_same = all - parameters.len() as u64;
@@ -74,6 +74,16 @@ pub fn compare(workspace: &Workspace, snapshot: &Snapshot, views: Vec<ModelView>
 fn runs(workspace: &Workspace, snapshot: &Snapshot, a: &ModelCard, b: &ModelCard) -> Result<Option<RunDiff>> {
     let (Some(a), Some(b)) = (&a.run, &b.run) else { return Ok(None) };
     compare_runs(workspace, snapshot, a.clone(), b.clone()).map(Some)
+}
+
+/// Compares the files of two versions: those with the same bytes are the same, whatever each run called them.
+fn compare_own_files(a: &ModelCard, b: &ModelCard) -> FilesDiff {
+    let mut files = FilesDiff::between(&own_files(a), &own_files(b));
+    let is_same = |[a, b]: &[Artifact; 2]| (a.digest, a.size_bytes) == (b.digest, b.size_bytes);
+    let changed = files.changed.len();
+    files.changed.retain(|pair| !is_same(pair));
+    files.same += (changed - files.changed.len()) as u64;
+    files
 }
 
 /// Lists the files of a version by what they are to the model: each may lie in a folder of its run.

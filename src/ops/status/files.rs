@@ -323,7 +323,7 @@ impl Looking<'_> {
     }
 
     /// Returns the tail of the run that was the first to read a version since a write.
-    fn first_reader(&self, version: ArtifactNo, since: Option<Write>) -> Result<Option<String>> {
+    pub(super) fn first_reader(&self, version: ArtifactNo, since: Option<Write>) -> Result<Option<String>> {
         let since = since.map_or(i64::MIN, |write| write.at);
         let first = self
             .snapshot

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::order::in_order;
 use super::{Looking, StaleCause, StaleFile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, RemarkKind, Role, Run, RunKind, RunStatus};
 use crate::ops::host::host;
 use crate::query::registry::{ModelView, model_view};
@@ -136,6 +136,21 @@ struct Touched {
     wrote: HashSet<PathNo>,
 }
 
+/// Returns, of each run, those that wrote where it read.
+fn comes_after(touched: &[Touched]) -> Vec<BTreeSet<usize>> {
+    let mut writers: HashMap<PathNo, Vec<usize>> = HashMap::new();
+    for (at, touched) in touched.iter().enumerate() {
+        for path in &touched.wrote {
+            writers.entry(*path).or_default().push(at);
+        }
+    }
+    let after = touched.iter().enumerate().map(|(at, touched)| {
+        let before = touched.read.iter().filter_map(|path| writers.get(path)).flatten();
+        before.copied().filter(|other| *other != at).collect()
+    });
+    after.collect()
+}
+
 impl Looking<'_> {
     /// Lists the files that lie on the way to those that were asked about, and were made themselves: to make these again, they come
     /// first.
@@ -232,7 +247,8 @@ impl Looking<'_> {
         runs.sort_by_key(|(_, head)| (head.view.run.started_at, head.view.run.id));
         let numbers: Vec<RunNo> = runs.iter().map(|(number, _)| *number).collect();
         let files = self.files_made_by(&numbers)?;
-        let after = self.comes_after(&numbers)?;
+        let touched = self.touched_by(&numbers)?;
+        let after = comes_after(&touched);
         let wanted = self.wanted(&numbers, &after);
         let order = in_order(&after);
         let places: HashMap<usize, usize> =
@@ -251,7 +267,20 @@ impl Looking<'_> {
                     cause.run.as_ref() == Some(&head.tail) || self.again.runs[number].causes.contains(*cause)
                 })
             };
-            let cause = made.causes.iter().find(|cause| !is_said(cause)).cloned();
+            // What it read itself tells most.
+            let is_own = |cause: &StaleCause| {
+                let path = self.snapshot.path_no(&cause.used.path)?;
+                Ok::<_, Error>(path.is_some_and(|path| touched[at].read.contains(&path)))
+            };
+            let mut cause = None;
+            for other in made.causes.iter().filter(|cause| !is_said(cause)) {
+                if is_own(other)? {
+                    cause = Some(other);
+                    break;
+                }
+                cause = cause.or(Some(other));
+            }
+            let cause = cause.cloned();
             let is_here = self.here.has_run(self.snapshot, *number)?;
             self.report.redo.push(Redo {
                 head: head.clone(),
@@ -284,8 +313,8 @@ impl Looking<'_> {
         Ok(counts)
     }
 
-    /// Returns, of each run, those that wrote where it read.
-    fn comes_after(&self, runs: &[RunNo]) -> Result<Vec<BTreeSet<usize>>> {
+    /// Returns where each run read and wrote.
+    fn touched_by(&self, runs: &[RunNo]) -> Result<Vec<Touched>> {
         let places: HashMap<RunNo, usize> = runs.iter().enumerate().map(|(at, run)| (*run, at)).collect();
         let mut touched: Vec<Touched> = runs.iter().map(|_| Touched::default()).collect();
         let parts = self.again.doers.iter().filter(|(part, doer)| part != doer);
@@ -294,17 +323,7 @@ impl Looking<'_> {
             let Some(at) = places.get(doer) else { continue };
             self.add_touched(*part, &mut touched[*at])?;
         }
-        let mut writers: HashMap<PathNo, Vec<usize>> = HashMap::new();
-        for (at, touched) in touched.iter().enumerate() {
-            for path in &touched.wrote {
-                writers.entry(*path).or_default().push(at);
-            }
-        }
-        let after = touched.iter().enumerate().map(|(at, touched)| {
-            let before = touched.read.iter().filter_map(|path| writers.get(path)).flatten();
-            before.copied().filter(|other| *other != at).collect()
-        });
-        Ok(after.collect())
+        Ok(touched)
     }
 
     fn add_touched(&self, run: RunNo, touched: &mut Touched) -> Result<()> {

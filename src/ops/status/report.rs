@@ -14,8 +14,12 @@ pub struct StatusReport {
     pub changed: Vec<AlteredFile>,
     /// Files in whose ancestry a path has other bytes now than went into them.
     pub stale: Vec<StaleFile>,
+    /// Files from an earlier run of a command that has run again since, with all that makes them out of date as it lies there now, and
+    /// neither wrote nor read them: it makes them no more.
+    pub left_over: Vec<LeftOver>,
     /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
-    /// stands for its own run. That is no fault.
+    /// stands for its own run. Likewise those that a build tool left as they were when it ran again, and those that their command
+    /// makes no more, and somebody took away. That is no fault.
     pub older: Vec<StaleFile>,
     /// Files to which nothing leads that is no longer so but through what a command read and wrote on, such as the database in which
     /// many trainings note themselves. That is no fault.
@@ -78,6 +82,7 @@ impl StatusReport {
     pub fn is_clean(&self) -> bool {
         self.changed.is_empty()
             && self.stale.is_empty()
+            && self.left_over.is_empty()
             && self.doubtful.is_empty()
             && self.lost.is_empty()
             && self.pending.is_empty()
@@ -190,6 +195,16 @@ pub struct StaleFile {
     pub causes_total: u64,
 }
 
+/// A file that its command makes no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOver {
+    /// The file, and what has other bytes now than went into it.
+    pub file: StaleFile,
+    /// The tail of the last run of the command that had these before it and did not make the file.
+    pub by: String,
+}
+
 /// A path that has other bytes now than went into a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -198,8 +213,10 @@ pub struct StaleCause {
     pub used: Artifact,
     /// What lies there now; `None` where it is gone.
     pub now: Option<Digest>,
-    /// The tail of the run that wrote what lies there now; `None` where nobody recorded that write.
+    /// The tail of the run that wrote what lies there now, or took away what lay there; `None` where nobody recorded that.
     pub run: Option<String>,
+    /// Where nobody did, the tail of the first run that read it since others were written; `None` where none did.
+    pub read_by: Option<String>,
 }
 
 /// A file of which it is not certain what it was made from.
@@ -209,10 +226,13 @@ pub struct DoubtfulFile {
     /// The file.
     pub file: RecordedFile,
     /// What has other bytes now, by path, and may have gone into it: a step on the way was only told of it, by one that had read it,
-    /// or had read it as it is now and then wrote anew, in its place, what another command had made. Of many, the first.
+    /// or had read it as it is now and then wrote anew, in its place, what another command had made; or the command of a file on the
+    /// way ran again with it, read the file and left it as it was. Of many, the first.
     pub causes: Vec<StaleCause>,
     /// How much has.
     pub causes_total: u64,
+    /// Where its own command ran again with all of that, and read the file, and left it as it was: the tail of that run.
+    pub left_by: Option<String>,
     /// What was changed while it was read on the way to the file, by path; of many, the first.
     pub changed_while_read: Vec<Artifact>,
     /// How much was.

@@ -3,11 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use super::files::OnDisk;
-use super::{DoubtfulFile, Looking, StaleCause, StaleFile};
+use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest};
 use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Write, unique_tail};
-use crate::store::PathNo;
+use crate::store::{PathNo, RunNo};
+
+/// A file that may be stale, and the run of its command that left it as it was.
+pub(super) type MayBeStale = (StaleFile, Option<RunNo>);
 
 impl Looking<'_> {
     /// Returns what lies at a path now; where it is gone and was written, what can be written again.
@@ -17,7 +20,7 @@ impl Looking<'_> {
         match self.disk.get(at)? {
             OnDisk::Other(digest) => Some(Now::Bytes(*digest)),
             OnDisk::Gone if let Some(name) = self.new_name(*at) => Some(Now::Bytes(name.now)),
-            OnDisk::Gone if self.gone.contains(at) => Some(Now::Gone),
+            OnDisk::Gone if let Some(by) = self.gone.get(at) => Some(Now::Gone(*by)),
             // What is no file, such as the environment of a program, is another thing to each of its readers.
             OnDisk::Gone | OnDisk::Elsewhere if file.read_since.is_some() => None,
             OnDisk::Gone | OnDisk::Elsewhere => file.writer.map(|_| Now::Bytes(file.artifact.digest)),
@@ -39,7 +42,8 @@ impl Looking<'_> {
         }
     }
 
-    /// Finds what is gone that nobody can make again: no run wrote it, and none took it away.
+    /// Finds what is gone that nobody can make again: no run wrote it. What a run took away that nobody had written is so for all others
+    /// that had read it; what lay there otherwise is no longer wanted.
     pub(super) fn find_gone(&mut self) -> Result<()> {
         let gone: Vec<usize> =
             self.disk.iter().filter(|(_, disk)| **disk == OnDisk::Gone).map(|(at, _)| *at).collect();
@@ -50,10 +54,16 @@ impl Looking<'_> {
                 && file.artifact.has_content()
                 && file.artifact.path.is_inside()
                 && self.new_name(at).is_none()
-                && self.removal(at)?.is_none()
                 && !self.is_of_elsewhere(&file)?
             {
-                self.gone.insert(at);
+                match self.removal(at)? {
+                    None => drop(self.gone.insert(at, None)),
+                    Some(removal) if file.writer.is_none() => {
+                        let run = self.snapshot.run_of(removal.step)?;
+                        self.gone.insert(at, run.map(|run| (run, removal.at)));
+                    }
+                    Some(_) => {}
+                }
             }
         }
         Ok(())
@@ -65,13 +75,18 @@ impl Looking<'_> {
         current: &[(usize, Write)],
         listed: usize,
         ancestry: &Ancestry,
-    ) -> Result<HashMap<usize, StaleFile>> {
+    ) -> Result<HashMap<usize, MayBeStale>> {
         let mut may_be_stale = HashMap::new();
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
-        for (number, ((at, _), OutOfDate { stale, kept_up, may_be, carried })) in
-            current.iter().zip(outdated).enumerate()
-        {
+        for (number, ((at, _), found)) in current.iter().zip(outdated).enumerate() {
+            let OutOfDate { stale, left_over, settled, kept_up, may_be, left_by, carried } = found;
             let is_listed = number < listed;
+            if let Some((run, causes)) = left_over {
+                if is_listed && !self.known_otherwise.contains(at) {
+                    self.add_left_over(*at, run, causes)?;
+                }
+                continue;
+            }
             // What was altered or lost itself is listed as that.
             if !self.is_as_recorded(*at) || self.known_otherwise.contains(at) {
                 continue;
@@ -85,9 +100,10 @@ impl Looking<'_> {
             } else if !is_listed {
                 // Only what is stale for certain is to be made again.
             } else if !may_be.is_empty() {
-                may_be_stale.insert(*at, self.stale_file(*at, may_be)?);
-            } else if !kept_up.is_empty() {
-                let older = self.stale_file(*at, kept_up)?;
+                may_be_stale.insert(*at, (self.stale_file(*at, may_be)?, left_by));
+            } else if !kept_up.is_empty() || !settled.is_empty() {
+                let older = if kept_up.is_empty() { settled } else { kept_up };
+                let older = self.stale_file(*at, older)?;
                 self.report.older.push(older);
             } else if !carried.is_empty() {
                 let carried = self.stale_file(*at, carried)?;
@@ -95,6 +111,25 @@ impl Looking<'_> {
             }
         }
         Ok(may_be_stale)
+    }
+
+    /// Lists a file that its command makes no more. Where somebody took it away, that is as it should be, and nothing is to be made again.
+    fn add_left_over(&mut self, at: usize, run: RunNo, causes: Causes<Outdated>) -> Result<()> {
+        let is_gone = self.disk[&at] == OnDisk::Gone;
+        let file = self.stale_file(at, causes)?;
+        if is_gone && !self.removed.contains_key(&at) {
+            let is_other = |other: &RecordedFile| other.artifact.path != file.file.artifact.path;
+            self.report.pending.retain(is_other);
+            self.report.lost.retain(is_other);
+            self.lost.remove(&at);
+            self.report.older.push(file);
+        } else if matches!(self.disk[&at], OnDisk::Same | OnDisk::Unknown(_))
+            && let Some(run) = self.snapshot.run(run)?
+        {
+            let by = unique_tail(self.snapshot, run.id)?;
+            self.report.left_over.push(LeftOver { file, by });
+        }
+        Ok(())
     }
 
     /// Returns those of some files that a run wrote last, that no later one superseded and that nobody restored, each with its write.
@@ -117,19 +152,29 @@ impl Looking<'_> {
             let mut used = self.snapshot.artifact(cause.used)?;
             let now = match self.now(cause.path) {
                 Some(Now::Bytes(digest) | Now::Perhaps(digest)) => Some(digest),
-                Some(Now::Gone) => None,
+                Some(Now::Gone(_)) => None,
                 None => continue,
             };
             let at = self.places[&cause.path];
-            let newest = &self.files[at];
+            let newest = self.files[at].clone();
             used.path = self.new_name(at).map_or(&newest.artifact.path, |name| &name.path).clone();
             let is_written = Some(newest.artifact.digest) == now && !self.restored.contains(&newest.number);
             let write = newest.writer.filter(|_| is_written);
-            let run = match write {
+            let mut run = match write {
                 Some(write) => self.writer(write)?.map(|writer| writer.tail),
                 None => None,
             };
-            causes.push(StaleCause { used, now, run });
+            if let Some(Now::Gone(Some((by, _)))) = self.now(cause.path)
+                && let Some(by) = self.snapshot.run(by)?
+            {
+                run = Some(unique_tail(self.snapshot, by.id)?);
+            }
+            let known = match now.filter(|_| run.is_none()) {
+                Some(now) => self.snapshot.artifact_no(cause.path, &now)?,
+                None => None,
+            };
+            let read_by = known.map_or(Ok(None), |known| self.first_reader(known, newest.writer))?;
+            causes.push(StaleCause { used, now, run, read_by });
         }
         Ok(causes)
     }
@@ -147,7 +192,7 @@ impl Looking<'_> {
         &mut self,
         current: &[(usize, Write)],
         ancestry: &Ancestry,
-        mut may_be_stale: HashMap<usize, StaleFile>,
+        mut may_be_stale: HashMap<usize, MayBeStale>,
     ) -> Result<()> {
         let stale: HashSet<Artifact> =
             self.report.stale.iter().map(|stale| stale.file.artifact.clone()).collect();
@@ -174,13 +219,18 @@ impl Looking<'_> {
                 }
             }
             also_written_by.sort();
-            let (causes, causes_total) =
-                may_be.map(|file| (file.causes, file.causes_total)).unwrap_or_default();
+            let (mut causes, mut causes_total, mut left_by) = (Vec::new(), 0, None);
+            if let Some((file, run)) = may_be {
+                (causes, causes_total) = (file.causes, file.causes_total);
+                let run = run.map_or(Ok(None), |run| self.snapshot.run(run))?;
+                left_by = run.map(|run| unique_tail(self.snapshot, run.id)).transpose()?;
+            }
             let file = self.recorded(&file)?;
             self.report.doubtful.push(DoubtfulFile {
                 file,
                 causes,
                 causes_total,
+                left_by,
                 changed_while_read: inputs.first,
                 changed_while_read_total: inputs.total,
                 also_written_by,

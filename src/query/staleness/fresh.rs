@@ -107,7 +107,7 @@ impl<'a> Fresh<'a> {
             snapshot,
             ancestry,
             current,
-            now: Now::Gone,
+            now: Now::Gone(None),
             readers: Ways::ALL.map(|ways| ancestry.readers(ways)),
             knowing: Default::default(),
             writing_on: Vec::new(),
@@ -319,6 +319,11 @@ impl<'a> Fresh<'a> {
     /// written anew.
     pub(super) fn has_doubts(&self) -> bool {
         self.is_anything_told || self.has_doubts.get()
+    }
+
+    /// Keeps in mind that something counts only on ways that are doubts.
+    pub(super) fn doubt(&self) {
+        self.has_doubts.set(true);
     }
 
     /// Tells whether a step wrote what it had read anew, after it had also read what lies at the path now.

@@ -18,6 +18,25 @@ struct Command {
     told: Told,
 }
 
+/// Who keeps a file up.
+#[derive(Debug, Clone)]
+struct Keeper {
+    command: Command,
+    /// What its run ran: the program, and the script that it was given.
+    script: Option<(String, PathNo)>,
+}
+
+impl Keeper {
+    /// Returns true for the same command; and for the same program, whatever it was told, in runs of the same script, whatever that was
+    /// told: what a nightly job enters in a table is another thing each night.
+    fn is(&self, other: &Keeper) -> bool {
+        let is_of_same_script = self.command.program == other.command.program
+            && self.script.is_some()
+            && self.script == other.script;
+        self.command == other.command || is_of_same_script
+    }
+}
+
 /// What a program was told to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
@@ -59,7 +78,7 @@ fn names(word: &str, path: &ArtifactPath) -> bool {
 /// Who keeps up a file, and since when nobody else wrote it.
 pub(super) struct KeptUp {
     path: PathNo,
-    command: Command,
+    keeper: Keeper,
     /// When something else was done to it last.
     since: i64,
 }
@@ -78,10 +97,10 @@ impl KeptUp {
                 return Ok(ControlFlow::Break(()));
             }
             match (done.by(snapshot, step)?.keeper(path, at), &mut found) {
-                (Some(command), None) => {
-                    found = Some(KeptUp { path, command: command.clone(), since: i64::MIN });
+                (Some(keeper), None) => {
+                    found = Some(KeptUp { path, keeper: keeper.clone(), since: i64::MIN });
                 }
-                (Some(command), Some(known)) if known.command == *command => {}
+                (Some(keeper), Some(known)) if known.keeper.is(keeper) => {}
                 (_, known) => {
                     known.iter_mut().for_each(|known| known.since = at);
                     return Ok(ControlFlow::Break(()));
@@ -104,14 +123,14 @@ impl KeptUp {
             return Ok(false);
         }
         let done = done.by(snapshot, step)?;
-        Ok(done.wrote.contains_key(&self.path) && done.command.as_ref() == Some(&self.command))
+        Ok(done.wrote.contains_key(&self.path) && done.keeper.as_ref().is_some_and(|it| self.keeper.is(it)))
     }
 }
 
 /// Tells whether two steps ran the same command, as far as that is recorded.
 pub(super) fn is_same_command(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut Done) -> Result<bool> {
-    let command = done.by(snapshot, steps[0])?.command.clone();
-    Ok(command.is_some() && done.by(snapshot, steps[1])?.command == command)
+    let command = done.by(snapshot, steps[0])?.command().cloned();
+    Ok(command.is_some() && done.by(snapshot, steps[1])?.command() == command.as_ref())
 }
 
 /// Tells whether two steps are goes of one command at the same work: they have written a file in common, and ran the same command,
@@ -122,7 +141,7 @@ pub(super) fn is_another_go(snapshot: &Snapshot, steps: [StepNo; 2], done: &mut 
         done.by(snapshot, step)?;
     }
     let [one, other] = steps.map(|step| Rc::clone(&done.by[&step]));
-    let (Some(ran), Some(other_ran)) = (&one.command, &other.command) else { return Ok(false) };
+    let (Some(ran), Some(other_ran)) = (one.command(), other.command()) else { return Ok(false) };
     if ran.program != other_ran.program || !one.wrote.keys().any(|path| other.wrote.contains_key(path)) {
         return Ok(false);
     }
@@ -162,6 +181,22 @@ fn words_without_files<'a>(snapshot: &Snapshot, step: StepNo, line: &'a str) -> 
     Ok(line.split(' ').filter(|word| !names.contains(&name(word))).collect())
 }
 
+/// Finds the script that a run ran, and with which program: the first word behind that, or the command itself, where it names a file
+/// that is recorded.
+fn script_of(snapshot: &Snapshot, run: RunNo) -> Result<Option<(String, PathNo)>> {
+    let Some(run) = snapshot.run(run)? else { return Ok(None) };
+    let words = run.arguments.iter().enumerate();
+    let words = words.filter(|(at, word)| *at == 0 || !word.starts_with('-')).take(2);
+    for (_, word) in words {
+        let path = if run.folder.is_empty() { word.clone() } else { format!("{}/{word}", run.folder) };
+        let path = ArtifactPath::new(path.trim_start_matches("./"));
+        if let Some(path) = path.map_or(Ok(None), |path| snapshot.path_no(&path))? {
+            return Ok(Some((run.arguments[0].clone(), path)));
+        }
+    }
+    Ok(None)
+}
+
 /// What was done by the steps that were asked about, each read once.
 #[derive(Default)]
 pub(super) struct Done {
@@ -171,7 +206,7 @@ pub(super) struct Done {
 
 /// What a step did.
 struct DoneBy {
-    command: Option<Command>,
+    keeper: Option<Keeper>,
     /// What it read, each with the first time.
     read: HashMap<PathNo, i64>,
     /// What it wrote, each with the last time.
@@ -235,12 +270,20 @@ impl DoneBy {
             let last = wrote.entry(snapshot.path_of(edge.artifact)).or_insert(edge.at);
             *last = edge.at.max(*last);
         }
-        Ok(DoneBy { command: Command::of(snapshot, step, &edges)?, read, wrote })
+        let keeper = match Command::of(snapshot, step, &edges)? {
+            Some(command) => Some(Keeper { command, script: script_of(snapshot, edges.run)? }),
+            None => None,
+        };
+        Ok(DoneBy { keeper, read, wrote })
+    }
+
+    fn command(&self) -> Option<&Command> {
+        self.keeper.as_ref().map(|keeper| &keeper.command)
     }
 
     /// Returns the command, where it read what lay at a path before it wrote there.
-    fn keeper(&self, path: PathNo, at: i64) -> Option<&Command> {
-        self.command.as_ref().filter(|_| self.has_read(path, at))
+    fn keeper(&self, path: PathNo, at: i64) -> Option<&Keeper> {
+        self.keeper.as_ref().filter(|_| self.has_read(path, at))
     }
 
     /// Tells whether it had read what lay at a path by some moment.

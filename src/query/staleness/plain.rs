@@ -419,17 +419,19 @@ impl World {
         })
     }
 
-    /// Says whether only the command of `made`, which read something, has written there since, each time from what lay there.
+    /// Says whether only one command has written there since `made` read something, each time from what lay there, which is that of
+    /// `made` and wrote there, too, or made what was read, in the same run.
     fn is_kept_up(&self, read: &Input, made: &Made) -> bool {
-        let since: Vec<&Made> =
-            self.writes[read.at..].iter().filter(|other| other.path == read.path).collect();
-        let is_kept = |other: &&Made| {
-            let reads = other.reads.iter().any(|one| one.path == read.path);
-            reads && made.script.is_some() && other.script == made.script
-        };
-        let is_there = since.last().is_some_and(|last| last.content == self.disk[read.path]);
+        let mut since = self.writes[read.at..].iter().filter(|other| other.path == read.path);
+        let Some(last) = since.clone().next_back() else { return false };
+        let reads = |other: &Made| other.reads.iter().any(|one| one.path == read.path);
+        let is_kept = last.script.is_some() && since.all(|other| reads(other) && other.script == last.script);
         let wrote = self.writes.iter().any(|other| other.step == made.step && other.path == read.path);
-        wrote && is_there && since.iter().all(is_kept)
+        let mut makers = read.from.into_iter().flat_map(|from| self.along(from));
+        let is_by = |command: u8| Some(command) == last.script;
+        let is_own = wrote && made.script.is_some_and(is_by);
+        let is_of_run = makers.any(|maker| maker.run == made.run && is_by(maker.command));
+        last.content == self.disk[read.path] && is_kept && (is_own || is_of_run)
     }
 
     fn out_of_date(&self) -> [Vec<String>; 4] {

@@ -218,6 +218,7 @@ impl<'a> Reading<'a> {
             Origin::Alike(write) => Some(self.snapshot.path_of(write.artifact)),
             _ => None,
         };
+        let is_copy = matches!(from, Origin::Copied(_) | Origin::Alike(_));
         let from = match from {
             Origin::Written(write) | Origin::Copied(write) | Origin::Alike(write) => {
                 Some(self.place_of_version(&write, may_have_others)?)
@@ -229,7 +230,7 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-        Ok(Read { seen, is_doubtful, from, twin, renewed, is_moved: false, sort: Sort::default() })
+        Ok(Read { seen, is_doubtful, from, is_copy, twin, renewed, is_moved: false, sort: Sort::default() })
     }
 
     /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.

@@ -26,7 +26,7 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 4] {
         let path = file.artifact.path.to_string();
         let last = || snapshot.artifact(file.last()).unwrap().digest;
         if gone.contains(&path.as_str()) {
-            return Some(Now::Gone);
+            return Some(Now::Gone(None));
         }
         Some(Now::Bytes(disk.get(&path).copied().unwrap_or_else(last)))
     };
@@ -43,15 +43,18 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 4] {
         Causes { first, total: causes.first.len() as u64 }
     };
     let firsts = all.iter().map(|all| OutOfDate {
+        left_over: all.left_over.as_ref().map(|(run, causes)| (*run, first(causes))),
+        settled: first(&all.settled),
         stale: first(&all.stale),
         kept_up: first(&all.kept_up),
         may_be: first(&all.may_be),
         carried: first(&all.carried),
+        left_by: all.left_by,
     });
     assert_eq!(bounded, firsts.collect::<Vec<_>>());
     let mut lines: [Vec<String>; 4] = Default::default();
     for (file, found) in targets.iter().zip(all) {
-        let OutOfDate { stale, kept_up, may_be, carried } = found;
+        let OutOfDate { stale, kept_up, may_be, carried, .. } = found;
         for (outdated, lines) in [stale, kept_up, may_be, carried].iter().zip(&mut lines) {
             let of = |cause: &Outdated| snapshot.artifact(cause.used).unwrap().path.to_string();
             let causes: Vec<String> = outdated.first.iter().map(of).collect();
@@ -146,6 +149,69 @@ fn a_file_brought_up_to_date_in_place_does_not_make_itself_stale() {
     let text = "1 p x: a=1 -> a=2\n2 p x: a=2 -> a=3 log=1\n3 q x: a=3 -> table=1";
     assert_eq!(stale(text, &[]), [""; 0]);
     assert_eq!(out_of_date(text, &["a=9"]), [vec!["table <- a"], vec![], vec![], vec!["log <- a"]]);
+}
+
+#[test]
+fn what_its_command_left_as_it_was_when_it_ran_again_is_settled_or_left_over() {
+    let history_of = |program: &str, second: &str| {
+        format!(
+            "run 1 command:go\n1 {program} m: rules=r1 ->\n1 cc a: a=a1 rules=r1 -> o=o1\n\
+             run 2 command:go\n2 {program} m: rules=r2 ->{second}"
+        )
+    };
+    let outdated = |text: &str| {
+        let history = history(text);
+        let snapshot = &history.snapshot;
+        let files = newest_files(snapshot).unwrap();
+        let file = files.iter().rfind(|file| file.artifact.path.to_string() == "o").unwrap();
+        let first = snapshot.artifact_no(file.path_no, &Digest::of(b"o1")).unwrap().unwrap();
+        let write = crate::query::last_writer(snapshot, first).unwrap().unwrap();
+        let ancestry = Ancestry::of(snapshot, &[write]).unwrap();
+        let now = |path| {
+            let file = files.iter().find(|file| file.path_no == path)?;
+            Some(Now::Bytes(snapshot.artifact(file.last()).unwrap().digest))
+        };
+        let found = ancestry.outdated(snapshot, &now).unwrap().remove(0);
+        (found.stale.total, found.may_be.total, found.left_over.is_some(), found.settled.total)
+    };
+    // A tool that makes what is not up to date had the new rules before it; a script made something else.
+    assert_eq!(outdated(&history_of("make", "")), (0, 0, false, 1));
+    assert_eq!(outdated(&history_of("sh", "")), (0, 0, true, 0));
+    assert_eq!(outdated(&history_of("sh", " p=p1")), (0, 0, true, 0));
+    // What it read it may have found as it should be, or gone on with; where it was compared, that is known.
+    assert_eq!(outdated(&history_of("sh", " p=p1\n2 cat x: o=o1 -> q=q1")), (0, 1, false, 0));
+    assert_eq!(outdated(&history_of("sh", " p=p1\n2 cmp x: o=o1 p=p1 ->")), (0, 0, false, 1));
+    // One that wrote other bytes there since is another matter, whatever lies there now.
+    assert_eq!(
+        outdated(&history_of("sh", " o=o2\n3 git x: z=z1 -> z=z2\n3 cat x: o=o1 -> n=n1")),
+        (1, 0, false, 0)
+    );
+    // Another command, and one that had not all before it.
+    assert_eq!(
+        outdated(&history_of("make", "").replacen("command:go", "command:other", 1)),
+        (1, 0, false, 0)
+    );
+    assert_eq!(outdated(&history_of("sh", "\n3 vi x: -> a=a2")), (2, 0, false, 0));
+    assert_eq!(outdated(&history_of("make", "\n3 vi x: -> a=a2")), (1, 0, false, 0));
+}
+
+#[test]
+fn what_a_run_reads_of_what_it_wrote_on_itself_is_kept_up_by_the_next_one() {
+    // A nightly job adds a row, and makes a report of all; another one with other words is the same command.
+    let night = |run: u8| {
+        format!(
+            "{run} sh sh n.sh {run}: !n.sh=n db=d{} -> db=d{run}\n{run} sort x: db=d{run} -> report{run}=r{run}",
+            run - 1
+        )
+    };
+    let nights = [1, 2, 3].map(night).join("\n");
+    let [stale, older, ..] = out_of_date(&nights, &[]);
+    assert_eq!((stale, older), (vec![], vec!["report1 <- db".to_owned(), "report2 <- db".to_owned()]));
+    // A report by another run stands for what it read.
+    assert_eq!(
+        out_of_date(&format!("{}\n4 sort x: db=d1 -> late=l\n{}", night(1), night(2)), &[])[0],
+        ["late <- db"]
+    );
 }
 
 #[test]

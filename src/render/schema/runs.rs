@@ -326,6 +326,7 @@ pub(super) fn status() -> Value {
         [
             ("causes", list(stale_cause())),
             ("causes_total", count()),
+            ("left_by", or_null(text())),
             ("changed_while_read", list(artifact())),
             ("changed_while_read_total", count()),
             ("also_written_by", list(text())),
@@ -347,6 +348,7 @@ pub(super) fn status() -> Value {
     let names = [
         "changed",
         "stale",
+        "left_over",
         "older",
         "carried",
         "doubtful",
@@ -377,6 +379,7 @@ pub(super) fn status() -> Value {
         ("clean", flag()),
         ("changed", list(with(changed, [("leads_to", text())]))),
         ("stale", list(stale())),
+        ("left_over", list(and(stale(), [("not_made_by", text())]))),
         ("older", list(stale())),
         ("carried", list(stale())),
         ("doubtful", list(doubtful)),

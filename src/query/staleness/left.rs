@@ -1,0 +1,358 @@
+//! What a command left as it was when it ran again.
+//!
+//! Where the very command that made a file ran again, came to a good end, had what lies at a path now, and did not write the file, to
+//! run it once more changes nothing. What else can be said:
+//!
+//! - A program that brings up to date what is not, a build or a pipeline tool, had what lies there now before it, and found that the file
+//!   needs nothing; or what would have been written was compared with the file. It is as it should be, whatever was read on the way to
+//!   it.
+//! - Any other command neither wrote the file nor read it: it makes no such file any more, the sixth part of what is now in five.
+//! - One that read the file may have found it as it should be, or have gone on with it since it was there already: that is a doubt.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use super::{Causes, Moved, Now, Seen};
+use crate::error::Result;
+use crate::model::{RunStatus, StepStatus};
+use crate::query::origin::Write;
+use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
+
+/// Programs that look at everything that they were told to make, and make what is not up to date.
+const UPDATERS: [&str; 14] = [
+    "bazel",
+    "buck2",
+    "doit",
+    "dvc",
+    "gmake",
+    "make",
+    "meson",
+    "nextflow",
+    "ninja",
+    "redo",
+    "samu",
+    "scons",
+    "snakemake",
+    "tup",
+];
+
+/// Programs that compare files, and make none.
+const COMPARERS: [&str; 2] = ["cmp", "diff"];
+
+/// What was found of the files that are asked for.
+pub(super) struct Left<'a> {
+    snapshot: &'a Snapshot,
+    /// The nodes that they came from.
+    starts: HashSet<usize>,
+    found: HashMap<usize, Found>,
+    verdicts: HashMap<(RunNo, PathNo), Rc<Verdict>>,
+    readers: HashMap<PathNo, Rc<Readers>>,
+    commands: HashMap<RunNo, Option<Rc<Command>>>,
+}
+
+/// What makes a file stale, and what of that its command had before it when it ran again.
+#[derive(Default, Clone)]
+pub(super) struct Found {
+    /// What was not before one that brings up to date what is not.
+    open: Causes<Seen>,
+    /// The runs that had all of that before them.
+    again: BTreeSet<RunNo>,
+    /// What was.
+    settled: Causes<Seen>,
+    /// The runs that had all of that before them.
+    settled_by: BTreeSet<RunNo>,
+}
+
+/// What is said of a file in the end.
+pub(super) enum Fate {
+    /// It is out of date by these.
+    Stale(Causes<Seen>),
+    /// Likewise; but its command had these before it, read the file, and left it as it was.
+    LeftAsRead(RunNo, Causes<Seen>),
+    /// Likewise; its command makes it no more, as this run shows.
+    LeftOver(RunNo, Causes<Seen>),
+    /// It needs nothing for these.
+    Settled(Causes<Seen>),
+}
+
+/// What a run did with a file that it did not write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Go {
+    /// It had no need of it.
+    Passed,
+    /// It read it, whatever for.
+    Read,
+    /// It compared it with what it would have written.
+    Compared,
+}
+
+/// Whether a way leads on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leads {
+    On,
+    InDoubt,
+    Nowhere,
+}
+
+/// The command line of a run, and where it was given.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Command {
+    arguments: Vec<String>,
+    folder: String,
+}
+
+/// Who read what lies at a path now, by command.
+type Readers = HashMap<Rc<Command>, Vec<(RunNo, Vec<StepNo>)>>;
+
+/// What is said of a path by the runs of a command.
+#[derive(Default)]
+struct Verdict {
+    /// Those in which a program that brings up to date what is not had it before it.
+    settled: BTreeSet<RunNo>,
+    /// Others that had it before them.
+    again: BTreeSet<RunNo>,
+}
+
+impl<'a> Left<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, starts: impl IntoIterator<Item = usize>) -> Self {
+        Left {
+            snapshot,
+            starts: starts.into_iter().collect(),
+            found: HashMap::new(),
+            verdicts: HashMap::new(),
+            readers: HashMap::new(),
+            commands: HashMap::new(),
+        }
+    }
+
+    /// Forgets what was found.
+    pub(super) fn begin(&mut self) {
+        self.found.clear();
+    }
+
+    /// Takes what was found of each node.
+    pub(super) fn take(&mut self) -> HashMap<usize, Found> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Enters that a node, of a run, is out of date by what was read at a path.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(super) fn add(
+        &mut self,
+        (node, run): (usize, Option<RunNo>),
+        moved: &Moved,
+        seen: Seen,
+        causes_max: usize,
+    ) -> Result<()> {
+        if !self.starts.contains(&node) {
+            return Ok(());
+        }
+        let verdict = match run {
+            Some(run) => self.verdict(run, moved)?,
+            None => Rc::default(),
+        };
+        let found = self.found.entry(node).or_default();
+        let (causes, runs, by) = match verdict.settled.is_empty() {
+            true => (&mut found.open, &mut found.again, &verdict.again),
+            false => (&mut found.settled, &mut found.settled_by, &verdict.settled),
+        };
+        match causes.is_empty() {
+            true => runs.clone_from(by),
+            false => runs.retain(|run| by.contains(run)),
+        }
+        causes.add(seen, causes_max);
+        Ok(())
+    }
+
+    fn verdict(&mut self, run: RunNo, moved: &Moved) -> Result<Rc<Verdict>> {
+        if let Some(known) = self.verdicts.get(&(run, moved.path)) {
+            return Ok(Rc::clone(known));
+        }
+        let verdict = Rc::new(self.find(run, moved)?);
+        self.verdicts.insert((run, moved.path), Rc::clone(&verdict));
+        Ok(verdict)
+    }
+
+    fn find(&mut self, run: RunNo, moved: &Moved) -> Result<Verdict> {
+        let mut verdict = Verdict::default();
+        let Some(command) = self.command_of(run)? else { return Ok(verdict) };
+        let readers = self.readers_of(moved)?;
+        let began = self.began(run)?;
+        for (reader, steps) in readers.get(&command).into_iter().flatten() {
+            if self.began(*reader)? < began || !self.has_succeeded(*reader)? {
+                continue;
+            }
+            let mut is_updater = false;
+            for step in steps {
+                is_updater |= self.has_done(*step, &UPDATERS)?;
+            }
+            if is_updater {
+                verdict.settled.insert(*reader);
+            } else if *reader != run {
+                verdict.again.insert(*reader);
+            }
+        }
+        Ok(verdict)
+    }
+
+    fn began(&self, run: RunNo) -> Result<Option<i64>> {
+        Ok(self.snapshot.run_origin(run)?.map(|origin| origin.started_at.micros()))
+    }
+
+    /// Tells whether a step ran one of some programs, and did what it was to do.
+    fn has_done(&self, step: StepNo, programs: &[&str]) -> Result<bool> {
+        let step = self.snapshot.step_without_edges(step)?;
+        Ok(step.is_some_and(|step| {
+            // Of several programs that are one step, each has its name.
+            let mut names = step.name.split(" | ");
+            step.status == StepStatus::Succeeded && names.any(|name| programs.contains(&name))
+        }))
+    }
+
+    fn readers_of(&mut self, moved: &Moved) -> Result<Rc<Readers>> {
+        if let Some(known) = self.readers.get(&moved.path) {
+            return Ok(Rc::clone(known));
+        }
+        let mut by_run: HashMap<RunNo, Vec<StepNo>> = HashMap::new();
+        if let Now::Bytes(now) | Now::Perhaps(now) = moved.now
+            && let Some(artifact) = self.snapshot.artifact_no(moved.path, &now)?
+        {
+            let _all = self.snapshot.reads_between(artifact, i64::MIN, i64::MAX, |_, step| {
+                if let Some(run) = self.snapshot.run_of(step)? {
+                    by_run.entry(run).or_default().push(step);
+                }
+                Ok(GO_ON)
+            })?;
+        }
+        let mut readers = Readers::new();
+        for (run, steps) in by_run {
+            if let Some(command) = self.command_of(run)? {
+                readers.entry(command).or_default().push((run, steps));
+            }
+        }
+        let readers = Rc::new(readers);
+        self.readers.insert(moved.path, Rc::clone(&readers));
+        Ok(readers)
+    }
+
+    fn command_of(&mut self, run: RunNo) -> Result<Option<Rc<Command>>> {
+        if let Some(known) = self.commands.get(&run) {
+            return Ok(known.clone());
+        }
+        let record =
+            self.snapshot.run(run)?.filter(|run| !run.arguments.is_empty() && run.rerun_of.is_none());
+        let command = record.map(|run| Rc::new(Command { arguments: run.arguments, folder: run.folder }));
+        self.commands.insert(run, command.clone());
+        Ok(command)
+    }
+
+    fn has_succeeded(&self, run: RunNo) -> Result<bool> {
+        Ok(self.snapshot.outcomes(run)?.last().is_some_and(|outcome| outcome.status == RunStatus::Succeeded))
+    }
+
+    /// Says what is to be said of a file.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(super) fn fate(&self, found: &Found, target: &Write) -> Result<Fate> {
+        let Found { open, again, settled, settled_by } = found;
+        let run = self.snapshot.run_of(target.step)?;
+        if !settled.is_empty() && !self.is_settled(run, settled_by, target.artifact)? {
+            let mut all = open.clone();
+            all.first.extend(&settled.first);
+            all.total += settled.total;
+            return Ok(Fate::Stale(all));
+        }
+        if open.is_empty() {
+            return Ok(Fate::Settled(settled.clone()));
+        }
+        Ok(match self.last_go(again, target.artifact)? {
+            None => Fate::Stale(open.clone()),
+            Some((_, Go::Compared)) => Fate::Settled(open.clone()),
+            Some((run, Go::Read)) => Fate::LeftAsRead(run, open.clone()),
+            Some((run, Go::Passed)) => Fate::LeftOver(run, open.clone()),
+        })
+    }
+
+    /// Says whether a way from what was read at a path leads on to who read a version that `run` made on it.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged.
+    pub(super) fn leads_on(&mut self, run: Option<RunNo>, moved: &Moved, made: ArtifactNo) -> Result<Leads> {
+        let Some(own) = run else { return Ok(Leads::On) };
+        let verdict = self.verdict(own, moved)?;
+        if !verdict.settled.is_empty() {
+            let is_settled = self.is_settled(run, &verdict.settled, made)?;
+            return Ok(if is_settled { Leads::Nowhere } else { Leads::On });
+        }
+        Ok(match self.last_go(&verdict.again, made)? {
+            Some((_, Go::Compared)) => Leads::Nowhere,
+            Some((_, Go::Read)) => Leads::InDoubt,
+            Some((_, Go::Passed)) | None => Leads::On,
+        })
+    }
+
+    fn is_settled(&self, own: Option<RunNo>, by: &BTreeSet<RunNo>, artifact: ArtifactNo) -> Result<bool> {
+        for run in by {
+            if Some(*run) == own || !self.has_written(*run, artifact)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the last of some runs that did not write where a file lies, and what it did with the file.
+    fn last_go(&self, runs: &BTreeSet<RunNo>, artifact: ArtifactNo) -> Result<Option<(RunNo, Go)>> {
+        let mut last: Option<(Option<i64>, RunNo, Go)> = None;
+        for run in runs {
+            let began = self.began(*run)?;
+            if last.is_some_and(|(last, ..)| began <= last) || self.has_written(*run, artifact)? {
+                continue;
+            }
+            let readers = self.readers_in(*run, artifact)?;
+            let mut go = if readers.is_empty() { Go::Passed } else { Go::Read };
+            for step in &readers {
+                if self.has_done(*step, &COMPARERS)? {
+                    go = Go::Compared;
+                }
+            }
+            last = Some((began, *run, go));
+        }
+        Ok(last.map(|(_, run, go)| (run, go)))
+    }
+
+    /// Tells whether a run wrote where a file lies.
+    fn has_written(&self, run: RunNo, artifact: ArtifactNo) -> Result<bool> {
+        let [from, until] = self.times_of(run)?;
+        let path = self.snapshot.path_of(artifact);
+        let mut has_written = false;
+        let _earlier = self.snapshot.path_writes_until(path, until, |at, step, _| {
+            if at < from {
+                return Ok(ControlFlow::Break(()));
+            }
+            has_written |= self.snapshot.run_of(step)? == Some(run);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(has_written)
+    }
+
+    fn readers_in(&self, run: RunNo, artifact: ArtifactNo) -> Result<Vec<StepNo>> {
+        let [from, until] = self.times_of(run)?;
+        let mut readers = Vec::new();
+        let _all = self.snapshot.reads_between(artifact, from, until, |_, step| {
+            if self.snapshot.run_of(step)? == Some(run) {
+                readers.push(step);
+            }
+            Ok(GO_ON)
+        })?;
+        Ok(readers)
+    }
+
+    fn times_of(&self, run: RunNo) -> Result<[i64; 2]> {
+        let until = self.snapshot.outcomes(run)?.last().map_or(i64::MAX, |outcome| outcome.at.micros());
+        Ok([self.began(run)?.unwrap_or(i64::MIN), until])
+    }
+}
