@@ -182,6 +182,74 @@ fn what_a_run_at_work_wrote_on_is_carried_and_what_it_copied_is_told_apart() {
 }
 
 #[test]
+fn what_a_run_at_work_has_removed_and_measured_is_told() {
+    let script = r#"echo '{"acc": 0.5}' > metrics.json; cat d > g; cat g > h; cat d > e; rm g e"#;
+    let Some(mut waiting) = Waiting::new(script, "true") else { return };
+    let place = &waiting.place;
+    let so_far = place.json(&["show", "long"])["so_far"].clone();
+    assert_eq!(so_far["removed"], serde_json::json!(["e"]));
+    assert_eq!(so_far["metrics"], serde_json::json!([{"name": "acc", "value": 0.5, "step": null}]));
+    let text = place.ok(&["show", "long"]).stdout;
+    assert!(text.contains("  metric   acc = 0.5  so far\n"), "{text}");
+    assert!(text.contains("  removed  1 file\n           e\n"), "{text}");
+    assert_eq!(place.json(&["show", "h"])["so_far"][0]["removed_at"], Value::Null);
+    waiting.finish();
+    assert_eq!(waiting.shown()["metrics"][0]["value"], 0.5);
+}
+
+#[test]
+fn what_a_run_inside_of_one_at_work_does_is_told_of_that() {
+    let inner = "cat e > i1; : > begun; until [ -e finish ]; do sleep 0.02; done";
+    let script = format!(
+        "{} run -q --name inner -- sh -c '{inner}' & until [ -e begun ]; do sleep 0.02; done; cat i1 > o",
+        env!("CARGO_BIN_EXE_lineage")
+    );
+    let Some(mut waiting) = Waiting::new(&script, ": > finish; wait") else { return };
+    let place = &waiting.place;
+    let told = |file: &str| -> Vec<(String, Vec<String>)> {
+        let shown = place.json(&["show", file]);
+        let runs = shown["so_far"].as_array().unwrap().iter().map(|so_far| &so_far["run"]);
+        let names = |run: &Value| -> Vec<String> {
+            let steps = run["steps"].as_array().unwrap().iter();
+            steps.map(|step| step["name"].as_str().unwrap().to_owned()).collect()
+        };
+        runs.map(|run| (run["name"].as_str().unwrap().to_owned(), names(run))).collect()
+    };
+    assert_eq!(told("i1"), [("inner".to_owned(), vec!["cat".to_owned()])]);
+    let so_far = place.json(&["show", "inner"])["so_far"].clone();
+    let steps = so_far["run"]["steps"].as_array().unwrap();
+    let written: Vec<&str> = steps.iter().flat_map(|step| common::paths(&step["generated"])).collect();
+    assert!(written.contains(&"i1") && !written.contains(&"o"), "{written:?}");
+    assert_eq!(told("o")[0].0, "long");
+    waiting.finish();
+    assert_eq!(waiting.place.json(&["show", "i1"])["so_far"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn what_others_read_of_a_run_at_work_is_said_to_be_its_so_far() {
+    let Some(mut waiting) = Waiting::new("cat d > o", "true") else { return };
+    let place = &waiting.place;
+    place.ok(&["run", "-q", "--", "sh", "-c", "cat o > b"]);
+    let shown = place.json(&["show", "b"]);
+    let from = |shown: &Value| {
+        let steps = shown["runs"][0]["steps"].as_array().unwrap();
+        steps
+            .iter()
+            .flat_map(|step| step["used"].as_array().unwrap())
+            .find(|file| file["path"] == "o")
+            .unwrap()["from"]
+            .clone()
+    };
+    assert_eq!(from(&shown)["kind"], "so far");
+    assert_eq!(from(&shown)["run"], place.json(&["show", "long"])["run"]["id"]);
+    assert_eq!((&shown["totals"]["at_work"], &shown["totals"]["sources"]), (&1.into(), &0.into()));
+    let text = place.ok(&["show", "b"]).stdout;
+    assert!(text.contains("─ cat  o  observed  so far of run ") && text.contains(", at work\n"), "{text}");
+    waiting.finish();
+    assert_eq!(from(&waiting.place.json(&["show", "b"]))["kind"], "run");
+}
+
+#[test]
 fn of_a_run_at_work_what_it_has_read_and_written_is_told() {
     let Some(mut waiting) =
         Waiting::new("cat d > o; cat o e > p; exec 4> big; head -c 3000000 /dev/zero >&4", "echo 1 > last")

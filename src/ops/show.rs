@@ -10,6 +10,7 @@ mod projected;
 mod so_far;
 mod written;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -28,7 +29,7 @@ use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::other_names::{link_targets, other_names};
 use crate::ops::overwritten::overwritten_at;
 use crate::ops::restore::{Version, write_version};
-use crate::ops::run::SoFar;
+use crate::ops::run::{AtWork, SoFar};
 use crate::ops::show::left::Left;
 use crate::ops::show::neighbour::Neighbours;
 use crate::ops::show::part::Part;
@@ -238,12 +239,12 @@ const SEGMENT_MAX_BYTES: usize = 1 << 20;
 /// A request error where it names nothing recorded, a store error where a record is damaged.
 pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowRequest) -> Result<Shown> {
     let snapshot = &view.snapshot;
-    let showing = Showing { workspace, snapshot, request };
+    let showing = Showing { workspace, snapshot, request, at_work: OnceCell::new() };
     match locate(workspace, snapshot, folder, &request.word) {
         Ok(Target::File(target)) => showing.file_or_linked(target),
         Ok(target) => showing.shown(target),
         Err(error) if !matches!(error.kind(), Kind::No | Kind::Request | Kind::NotFound) => Err(error),
-        Err(error) => match showing.at_work(folder) {
+        Err(error) => match showing.unrecorded(folder) {
             Ok(Some(report)) => Ok(Shown::AtWork(Box::new(report))),
             _ => Err(error),
         },
@@ -282,10 +283,16 @@ impl Walked {
     }
 }
 
+fn is_kept(workspace: &Workspace, file: &Artifact) -> bool {
+    file.has_content() && workspace.contents().holds(&file.digest)
+}
+
 struct Showing<'a> {
     workspace: &'a Workspace,
     snapshot: &'a Snapshot,
     request: &'a ShowRequest,
+    /// The commands at work, once they were asked for.
+    at_work: OnceCell<Vec<AtWork<'a>>>,
 }
 
 impl Showing<'_> {
@@ -389,6 +396,14 @@ impl Showing<'_> {
             self.look_alive(&mut run.head)?;
         }
         self.look_for_commits(&mut report);
+        if report.direction == Direction::Up {
+            let at_work = self.name_commands_at_work(&mut report.runs)?;
+            let ends = report.ends.len();
+            report.ends.retain(|file| !at_work.contains(file));
+            report.ends_total -= (ends - report.ends.len()) as u64;
+            report.gaps.retain(|gap| !at_work.contains(&gap.artifact));
+            report.at_work = at_work.len() as u64;
+        }
         Ok(report)
     }
 
@@ -455,7 +470,7 @@ impl Showing<'_> {
     }
 
     fn is_kept(&self, file: &Artifact) -> bool {
-        file.has_content() && self.workspace.contents().holds(&file.digest)
+        is_kept(self.workspace, file)
     }
 
     /// Compares files with the disk, as many as the bounds allow, and says of those which are kept.
@@ -467,9 +482,10 @@ impl Showing<'_> {
             left -= if fits { file.size_bytes } else { 0 };
             wanted.push((file, fits));
         }
+        let workspace = self.workspace;
         let looked = wanted.into_par_iter().map(|(file, fits)| {
-            let state = if fits { disk_state(self.workspace, file) } else { DiskState::NotChecked };
-            (file.clone(), Fate { state, is_kept: fits.then(|| self.is_kept(file)), neighbour: None })
+            let state = if fits { disk_state(workspace, file) } else { DiskState::NotChecked };
+            (file.clone(), Fate { state, is_kept: fits.then(|| is_kept(workspace, file)), neighbour: None })
         });
         let mut fates: BTreeMap<Artifact, Fate> = looked.collect();
         let mut neighbours = Neighbours::of(self.workspace);

@@ -82,6 +82,8 @@ pub struct TraceReport {
     pub evidence: [u64; 5],
     /// How many edges are copies rather than writes.
     pub copies: u64,
+    /// How many of the files that were read are of commands at work: these are neither sources nor gaps.
+    pub at_work: u64,
     /// On how many of the runs, named or not, something is not recorded.
     pub lacking: HashMap<RunLack, u64>,
     /// What the bound on depth left out.
@@ -202,6 +204,8 @@ pub struct TraceFile {
 pub enum CameFrom {
     /// Written by a step of the run with this key.
     Run(NodeId),
+    /// Written by a command at work, the run with this key, of which nothing is recorded yet but that it began.
+    SoFar(NodeId),
     /// The same bytes as this file, written by a step of the run with this key.
     CopyOf(Artifact, NodeId),
     /// A gap.
@@ -233,6 +237,7 @@ pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<Tra
         gaps: Vec::new(),
         evidence: [0; 5],
         copies: 0,
+        at_work: 0,
         lacking: HashMap::new(),
         cut: trace.cut,
         folded: None,

@@ -230,7 +230,10 @@ pub fn parts_of(snapshot: &Snapshot, whole: &Run) -> Result<Vec<NodeId>> {
 const PARENTS_MAX: usize = 32;
 
 /// Says whether a run whose parent is `parent` is a part of `whole`.
-fn is_part_of(snapshot: &Snapshot, parent: Option<NodeId>, whole: NodeId) -> Result<bool> {
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(crate) fn is_part_of(snapshot: &Snapshot, parent: Option<NodeId>, whole: NodeId) -> Result<bool> {
     let mut above = parent;
     for _ in 0..PARENTS_MAX {
         let Some(id) = above else { break };

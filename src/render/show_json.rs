@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Artifact, ArtifactPath, CaptureLevel, Remark, Stream, Timestamp};
 use crate::ops::DiskState;
-use crate::ops::run::SoFar;
+use crate::ops::run::{Point, SoFar};
 use crate::ops::show::{
     Fate, FileReport, Hold, LearnedModel, LinkReport, ModelReport, ProjectedOrigin, ProjectedReport,
     RunReport, SegmentReport, Shown, WaySoFar, Writer,
@@ -274,7 +274,7 @@ fn trace_json(report: &TraceReport, disk: &BTreeMap<Artifact, Fate>, document: &
         json!({
             "runs": report.runs_total, "steps": report.steps_total, "artifacts": report.artifacts_total,
             ends: report.ends_total, "gaps": report.gaps.len(), "observed": observed, "declared": declared,
-            "inferred": inferred, "changed_while_read": doubtful, "carried": carried, "copies": report.copies, "not_followed": report.cut.edges,
+            "inferred": inferred, "changed_while_read": doubtful, "carried": carried, "copies": report.copies, "at_work": report.at_work, "not_followed": report.cut.edges,
             "runs_named": report.runs.len(), "runs_without_reads": runs_lacking(report, RunLack::Reads),
             "runs_with_ignored_files": runs_lacking(report, RunLack::IgnoredFiles),
             "runs_with_unseen": runs_lacking(report, RunLack::Unseen),
@@ -301,11 +301,18 @@ fn way_so_far_json(so_far: &WaySoFar) -> Value {
         "until": so_far.until.rfc3339(),
         "run": trace_run_json(&so_far.run),
         "folded": folded_json(so_far.folded.as_ref()),
+        "removed_at": so_far.removed.as_ref().map(|(at, _)| at.rfc3339()),
     })
 }
 
 fn so_far_json(so_far: &SoFar) -> Value {
-    json!({"until": so_far.until.rfc3339(), "run": trace_run_json(&so_far.by_now.run)})
+    let metric = |point: &Point| json!({"name": point.name, "value": point.value.get(), "step": point.step});
+    json!({
+        "until": so_far.until.rfc3339(),
+        "run": trace_run_json(&so_far.by_now.run),
+        "removed": so_far.by_now.removed().keys().map(|path| path.in_json()).collect::<Vec<_>>(),
+        "metrics": so_far.metrics.iter().map(metric).collect::<Vec<_>>(),
+    })
 }
 
 fn trace_run_json(run: &TraceRun) -> Value {
@@ -421,6 +428,7 @@ fn edge_json(file: &TraceFile) -> Value {
     value["from"] = match &file.from {
         None => Value::Null,
         Some(CameFrom::Run(id)) => json!({"kind": "run", "run": id.to_string()}),
+        Some(CameFrom::SoFar(id)) => json!({"kind": "so far", "run": id.to_string()}),
         Some(CameFrom::CopyOf(artifact, id)) => {
             json!({"kind": "copy", "run": id.to_string(), "of": artifact_json(artifact)})
         }

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use crate::capture::observe::Observation;
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest, Role, Step, Timestamp, Used};
 
@@ -41,6 +42,17 @@ pub(super) struct Sorted {
     pub measured: Vec<MetricsFile>,
     /// What it carried from elsewhere.
     pub carried: Vec<ArtifactPath>,
+}
+
+/// Lists the contents that were read and had been there before the run began.
+pub(super) fn old_contents(observation: &Observation, started_ns: i64) -> HashSet<Digest> {
+    let versions = observation.files.iter().flat_map(|file| &file.versions);
+    let old = versions.filter(|version| {
+        !version.was_written && version.stamp.is_some_and(|stamp| stamp.mtime_ns < started_ns)
+    });
+    old.filter_map(|version| version.content.as_ref())
+        .map(|content| Digest::from_bytes(content.digest.0))
+        .collect()
 }
 
 /// Programs that carry files, whatever else they read and write on the way.

@@ -1,5 +1,6 @@
 //! `lineage run -- CMD`: any command, in any language, observed without a change of its code.
 
+mod around;
 mod compiled;
 mod copies;
 mod declared;
@@ -45,13 +46,13 @@ use crate::ops::{Clock, Recording, RunRequest, Workspace};
 pub(crate) use environment::variables_of;
 pub(crate) use left_points::take_left_points;
 use live::Live;
-pub(crate) use metrics::{Form, from_document, not_finite, yaml};
+pub(crate) use metrics::{Form, Point, from_document, not_finite, yaml};
 use name::{check_command_name, default_name};
 pub use record::Counts;
 use record::{Recorded, Recorder};
 pub use redirected::Redirected;
 use roles::Place;
-pub(crate) use so_far::{SoFar, so_far};
+pub(crate) use so_far::{AtWork, SoFar, at_work};
 pub(crate) use steps::FileClock;
 pub(crate) use take_over::{broken_off, take_over_broken_off};
 use under_way::{Beginning, UnderWay};

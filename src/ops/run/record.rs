@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::around::Around;
 use super::environment;
 use super::live::Reported;
 use super::measured::{self, Known, MetricsFile};
@@ -55,42 +56,21 @@ impl Recorder<'_> {
     pub(super) fn record(mut self) -> Result<Recorded> {
         let (workspace, request) = (self.workspace, self.request);
         let (observation, ground) = (self.observation, self.ground);
-        let Ground { root, home, rules, streams, started_ns } = ground;
-        let commit = self.recording.run().code.commit.clone();
-        let code_of = code::CodeOf::run_in(root, &request.folder);
-        let repositories = Repositories::new(code_of.folder, commit, *started_ns);
-        let named_metrics = request.metrics.as_ref().map(|path| {
-            let path = request.folder.join(path);
-            path.canonicalize().unwrap_or(path)
-        });
-        let own = own::own_processes(observation, &workspace.folder());
         let given = own::given_out(workspace, observation, self.recording.run().id);
         let given = given.unwrap_or_else(|error| {
             self.fault(format!("what was given out inside of the run leads nowhere: {}", error.in_full()));
             GivenOut::default()
         });
-        let around = steps::Surroundings {
-            own: &own,
-            given: &given,
-            streams,
-            root,
-            copy: request.copy.as_ref(),
-            home: home.as_deref(),
-            repositories: &repositories,
-            with_arguments: request.with_arguments,
-            metrics: named_metrics.as_deref(),
-            rules,
-            run: self.recording.run().id,
-            clock: self.clock,
-        };
-        let mut made = steps::steps(observation, &around);
-        self.remark_what_is_missing(&made, named_metrics.as_deref());
+        let run = self.recording.run();
+        let around = Around::of(workspace, (request, ground), observation, run, (given, self.clock));
+        let mut made = steps::steps(observation, &around.surroundings());
+        self.remark_what_is_missing(&made, around.named_metrics.as_deref());
         declared::add(
             workspace,
             self.recording,
             request,
             observation,
-            &around,
+            &around.surroundings(),
             &mut made.steps,
             self.remarks,
         );
@@ -98,7 +78,7 @@ impl Recorder<'_> {
         made.steps = copies::all_told_apart(std::mem::take(&mut made.steps), &made.orders);
         let measured = self.measured(&mut made);
         let counts = Counts::of(&made.steps);
-        let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), root, &made.steps);
+        let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), ground.root, &made.steps);
         let may_be_read = match observation.level {
             Level::Net => &[][..],
             Level::Snapshot | Level::Nothing => &self.recording.run().code.untracked,
@@ -109,9 +89,9 @@ impl Recorder<'_> {
             self.recording.add(&Fact::StepDone(step.clone()))?;
         }
         self.record_links(&made.steps, made.links)?;
-        self.record_repositories(&repositories, &made.steps)?;
+        self.record_repositories(&around.repositories, &made.steps)?;
         self.record_metrics(&measured)?;
-        let registered = own::registered(workspace, &own, self.recording.run().id)?;
+        let registered = own::registered(workspace, &around.own, self.recording.run().id)?;
         Ok(Recorded { counts, stderr_is_output, registered })
     }
 
@@ -241,14 +221,7 @@ impl Recorder<'_> {
             }
             snapshot.get().map_or(Ok(false), |snapshot: &Snapshot| is_written(snapshot, artifact))
         };
-        let versions = self.observation.files.iter().flat_map(|file| &file.versions);
-        let old = versions.filter(|version| {
-            !version.was_written && version.stamp.is_some_and(|stamp| stamp.mtime_ns < self.ground.started_ns)
-        });
-        let old: HashSet<Digest> = old
-            .filter_map(|version| version.content.as_ref())
-            .map(|content| Digest::from_bytes(content.digest.0))
-            .collect();
+        let old = measured::old_contents(self.observation, self.ground.started_ns);
         let was_there = |digest: &Digest| old.contains(digest);
         let sorted = match measured::sort(&mut made.steps, files, &was_written, &was_there) {
             Ok(sorted) => sorted,
@@ -375,7 +348,7 @@ impl Recorder<'_> {
 }
 
 /// Returns true where a recorded step wrote a content, wherever.
-fn is_written(snapshot: &Snapshot, artifact: &Artifact) -> Result<bool> {
+pub(super) fn is_written(snapshot: &Snapshot, artifact: &Artifact) -> Result<bool> {
     let Some(first) = snapshot.artifacts_with(&artifact.digest)?.first().copied() else { return Ok(false) };
     let found = snapshot.content_writes_until(first, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?;
     Ok(found.is_break())
@@ -451,7 +424,7 @@ pub(super) fn whole_step(
 /// No larger document of metrics is read.
 const METRICS_MAX_BYTES: u64 = 16 << 20;
 
-fn read_metrics(file: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_metrics(file: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let no_file = || format!("it is no file of at most {METRICS_MAX_BYTES} bytes");
     let opened = open_regular(file).map_err(|cause| match cause.kind() {

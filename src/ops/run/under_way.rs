@@ -19,6 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::ignored::IgnoreRules;
@@ -211,6 +212,11 @@ impl Asked {
             }),
             host: run.host.clone(),
         }
+    }
+
+    /// Returns true where the command runs in a copy that stands for the workspace.
+    pub fn is_in_copy(&self) -> bool {
+        self.copy.is_some()
     }
 
     /// Returns what the streams of the run's writer led to.
@@ -547,13 +553,19 @@ impl Kept {
         serde_json::from_slice(&line).map_err(invalid)
     }
 
-    /// Reads the whole of a file.
+    /// Reads the whole of a file, wherever in it somebody has read up to.
     pub fn read(file: &mut (impl Read + Seek)) -> Result<Self, Unreadable> {
+        file.rewind().map_err(Unreadable::Damaged)?;
         let beginning = Kept::beginning(file)?;
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(Unreadable::Damaged)?;
         let start = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
         Ok(Kept { beginning, bytes, start })
+    }
+
+    /// Returns true where `word` stands somewhere in it, be it in the middle of another.
+    pub fn names(&self, word: &[u8]) -> bool {
+        memmem::find(&self.bytes[self.start..], word).is_some()
     }
 
     /// Returns the checkpoints, up to the first that is not whole.

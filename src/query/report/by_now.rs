@@ -4,7 +4,7 @@
 mod tests;
 mod way;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{CameFrom, Names, RunHead, TraceFile, TraceRun, TraceRunStep, name_models};
 use crate::error::Result;
@@ -100,6 +100,20 @@ impl ByNow {
     pub fn has(&self, path: &ArtifactPath) -> bool {
         let files = self.run.steps.iter().flat_map(|step| step.used.iter().chain(&step.generated));
         files.into_iter().any(|file| file.artifact.path == *path)
+    }
+
+    /// Returns what one of the steps took away, and nobody has put there again: when, and which step.
+    pub fn removed(&self) -> BTreeMap<&ArtifactPath, (Timestamp, &Step)> {
+        let mut removed: BTreeMap<&ArtifactPath, (Timestamp, &Step)> = BTreeMap::new();
+        for TraceRunStep { step, .. } in &self.run.steps {
+            for gone in &step.removed {
+                let last = removed.entry(&gone.path).or_insert((gone.at, step));
+                if gone.at > last.0 {
+                    *last = (gone.at, step);
+                }
+            }
+        }
+        removed
     }
 }
 

@@ -102,12 +102,24 @@ fn run_on_the_way() -> Value {
 
 /// What a command at work has read and written.
 fn so_far() -> Value {
-    object([("until", time()), ("run", run_on_the_way())])
+    let step = or_null(json!({"type": "integer"}));
+    let metric = object([("name", text()), ("value", number()), ("step", step)]);
+    object([
+        ("until", time()),
+        ("run", run_on_the_way()),
+        ("removed", list(text())),
+        ("metrics", list(metric)),
+    ])
 }
 
 /// What a command at work has to do with a file.
 fn way_so_far() -> Value {
-    and(so_far(), [("folded", or_null(folded()))])
+    object([
+        ("until", time()),
+        ("run", run_on_the_way()),
+        ("folded", or_null(folded())),
+        ("removed_at", or_null(time())),
+    ])
 }
 
 /// What lies behind files that steps read and wrote on.
@@ -133,6 +145,7 @@ fn traced(kind: &str, fields: Vec<(&str, Value)>) -> Value {
         ("changed_while_read", count()),
         ("carried", count()),
         ("copies", count()),
+        ("at_work", count()),
         ("not_followed", count()),
         ("runs_named", count()),
         ("runs_without_reads", count()),
@@ -177,7 +190,7 @@ fn edge() -> Value {
 
 /// Where a file came from; of a copy, what it is a copy of; of a source with few bytes, what has the same.
 fn came_from() -> Value {
-    let from = object([("kind", one_of(&["run", "copy", "gap", "source"]))]);
+    let from = object([("kind", one_of(&["run", "so far", "copy", "gap", "source"]))]);
     with(from, [("run", or_null(key())), ("run_tail", text()), ("of", artifact()), ("alike", artifact())])
 }
 

@@ -33,6 +33,8 @@ pub(super) enum From {
     Unsaid,
     /// From this run.
     Run(String),
+    /// From this run, which is at work.
+    SoFar(String),
     /// The bytes are those of a file of a run.
     CopyOf(String, String),
     /// From files on the way by copies alone, which have their bytes; by this one, where there is but one.
@@ -77,6 +79,7 @@ impl Said {
     fn shared(&self) -> Said {
         let from = match &self.from {
             From::Run(_) => From::Run(String::new()),
+            From::SoFar(_) => From::SoFar(String::new()),
             From::CopyOf(..) => From::CopyOf(String::new(), String::new()),
             From::Through(_) => From::Through(None),
             From::Alike(..) => From::Source,
@@ -90,6 +93,8 @@ impl Said {
         let runs = counted(group.runs.len() as u64, "run", "runs");
         let from = match &self.from {
             From::Run(_) if group.runs.len() > 1 => format!("  of {runs}"),
+            From::SoFar(_) if group.runs.len() > 1 => format!("  so far of {runs} at work"),
+            From::SoFar(_) => From::SoFar(group.runs.iter().cloned().collect()).to_string(),
             From::CopyOf(..) => format!("  copied or moved from files of {runs}, by equal bytes"),
             From::Through(_) => From::Through(None).to_string(),
             From::Alike(..) => From::Source.to_string(),
@@ -110,6 +115,7 @@ impl Display for From {
         match self {
             From::Unsaid => Ok(()),
             From::Run(run) => write!(f, "  of run {run}"),
+            From::SoFar(run) => write!(f, "  so far of run {run}, at work"),
             From::CopyOf(path, run) => {
                 write!(f, "  copied or moved from {path} of run {run}, by equal bytes")
             }
@@ -146,7 +152,7 @@ pub(super) fn folded<'a>(
         for (path, said) in &files {
             let group = groups.entry(said.shared()).or_default();
             group.paths.insert((*path).clone());
-            if let From::Run(run) | From::CopyOf(_, run) = &said.from {
+            if let From::Run(run) | From::SoFar(run) | From::CopyOf(_, run) = &said.from {
                 group.runs.insert(run.clone());
             }
         }

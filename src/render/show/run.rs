@@ -55,6 +55,10 @@ pub(super) fn run(report: &RunReport, text: &mut String) {
     for metric in &report.metrics {
         let _ = writeln!(text, "  metric   {} = {}", one_line(&metric.name), in_full(metric.value.get()));
     }
+    for point in report.so_far.iter().flat_map(|so_far| &so_far.metrics) {
+        let _ =
+            writeln!(text, "  metric   {} = {}  so far", one_line(&point.name), in_full(point.value.get()));
+    }
     holding("trained", &report.models, text);
     learned(&report.learned, text);
     for (name, done, failed) in &report.steps {
@@ -154,7 +158,7 @@ fn code_lines(view: &RunView, hold: Option<Hold>, text: &mut String) {
 
 /// Lists what it read, wrote and took away.
 fn files_lines(report: &RunReport, text: &mut String) {
-    if let Some(SoFar { until, by_now }) = &report.so_far {
+    if let Some(SoFar { until, by_now, .. }) = &report.so_far {
         let run = &by_now.run;
         let _ = writeln!(text, "  files    so far, until {until}; they are recorded when the run ends");
         let paths = |files: fn(&TraceRunStep) -> &[TraceFile]| -> BTreeSet<&ArtifactPath> {
@@ -162,7 +166,9 @@ fn files_lines(report: &RunReport, text: &mut String) {
         };
         let wrote = paths(|step| &step.generated);
         names("inputs", paths(|step| &step.used).difference(&wrote).copied().collect(), text);
-        names("outputs", wrote, text);
+        let removed: BTreeSet<&ArtifactPath> = by_now.removed().into_keys().collect();
+        names("outputs", wrote.difference(&removed).copied().collect(), text);
+        names("removed", removed, text);
     } else if is_cut_off(report) && report.head.alive {
         text.push_str("  files    known when the run ends\n");
     } else if is_cut_off(report) {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::trace::{Way, folded_line, trace_run};
 use crate::ops::show::{AtWorkReport, WaySoFar};
 use crate::query::Direction;
+use crate::render::units::one_line;
 
 /// Writes who has had to do with a file of which nothing is recorded.
 pub(super) fn at_work(report: &AtWorkReport, text: &mut String) {
@@ -27,11 +28,14 @@ pub(super) fn files(report: &AtWorkReport) -> String {
 
 /// Writes what commands at work have to do with a file.
 pub(super) fn so_far(found: &[WaySoFar], direction: Direction, text: &mut String) {
-    for WaySoFar { until, run, folded } in found {
+    for WaySoFar { until, run, folded, removed } in found {
         let _ = writeln!(text, "\nso far, until {until}; it is recorded when the run ends");
         trace_run(run, &Way::of_one(run, direction, &BTreeMap::new()), text);
         // What follows begins with an empty line itself.
         text.truncate(text.trim_end_matches('\n').len() + 1);
+        if let Some((at, step)) = removed {
+            let _ = writeln!(text, "it has removed the file since, {at}, by {}", one_line(step));
+        }
         if let Some(folded) = folded {
             let _ = writeln!(text, "{}", folded_line(folded, direction));
         }

@@ -265,6 +265,7 @@ impl<'a> Way<'a> {
             Some(CameFrom::CopyOf(artifact, id)) => {
                 said.from = From::CopyOf(artifact.path.to_string(), tail(id));
             }
+            Some(CameFrom::SoFar(id)) => said.from = From::SoFar(tail(id)),
             Some(CameFrom::Gap) => said.from = From::Gap,
             Some(from @ (CameFrom::Source | CameFrom::Alike(..))) => {
                 if !known_to_git {
@@ -361,6 +362,9 @@ pub(super) fn totals(report: &TraceReport, text: &mut String) {
             parts.push(counted(report.ends_total, "source", "sources"));
             let gaps = report.gaps.len() as u64;
             parts.push(if gaps == 0 { "no gaps".to_owned() } else { counted(gaps, "gap", "gaps") });
+            if report.at_work > 0 {
+                parts.push(counted(report.at_work, "file of a command at work", "files of commands at work"));
+            }
             let unknown = runs_lacking(report, RunLack::Reads);
             if unknown > 0 {
                 let runs = counted(unknown, "run", "runs");
