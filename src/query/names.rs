@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::query::origin::is_telling;
+use crate::query::origin::{Origin, is_telling, origin};
 use crate::store::{ArtifactNo, Snapshot};
 
 /// What lies in more places is nobody's file under other names.
@@ -41,13 +41,16 @@ pub fn other_names_of(snapshot: &Snapshot, version: ArtifactNo) -> Result<Vec<Ar
     Ok(names)
 }
 
-/// Returns when a version was first read; `None` where a recorded step wrote it, and of what is no file.
+/// Returns when a version was first read; `None` where a recorded step wrote it, or wrote its bytes elsewhere before, so that it is a copy
+/// of that, and of what is no file.
 fn first_read(snapshot: &Snapshot, version: ArtifactNo) -> Result<Option<i64>> {
     if snapshot.is_written(version)? || snapshot.artifact_path(version)?.is_environment() {
         return Ok(None);
     }
     let first = snapshot.reads_between(version, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
-    Ok(first.break_value())
+    let Some(first) = first.break_value() else { return Ok(None) };
+    let is_source = matches!(origin(snapshot, version, first, None)?, Origin::Source);
+    Ok(is_source.then_some(first))
 }
 
 #[cfg(test)]
@@ -77,8 +80,9 @@ mod tests {
         check("1 p x: b=S -> o=1\n2 p x: c=S -> o=2\n3 p x: a=S -> p=1", &["b", "c"]);
         check("1 p x: a=S -> o=1\n2 p x: b=S -> p=1\n3 p x: a=S -> q=1", &[]);
         check("1 p x: a=S b=S -> o=1", &[]);
-        // A run wrote one of them, or they are few bytes.
+        // A run wrote one of them, or its bytes elsewhere, or they are few bytes.
         check("1 p x: a=S -> b=S\n2 p x: b=S -> p=1", &[]);
+        check("1 p x: a=S -> m=S\n2 p x: b=S -> p=1", &[]);
         check("1 p x: a=1 -> o=1\n2 p x: b=1 -> p=1", &[]);
     }
 }

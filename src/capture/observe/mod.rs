@@ -314,7 +314,7 @@ pub struct Access {
     pub read_us: Option<i64>,
     /// Last opening for writing (or renaming, or linking), in microseconds since 1970.
     pub written_us: Option<i64>,
-    /// It was opened more than once to be read.
+    /// It was opened more than once to be read; not known where the checkpoints alone tell of the command.
     pub was_read_again: bool,
     /// It ran as a program, or as the interpreter of one.
     pub was_executed: bool,

@@ -37,6 +37,8 @@ fn of_the_trial(options: &Options<'_>, observation: &Observation) -> Vec<String>
     let processes = observation.processes.iter().map(|process| {
         let mut process = process.clone();
         process.accesses.retain(|access| is_ours(access.file));
+        // That a file was opened once more is no news: no checkpoint is made for it, and none tells of it.
+        process.accesses.iter_mut().for_each(|access| access.was_read_again = false);
         format!("{process:#?}")
     });
     let files = observation.files.iter().enumerate().filter(|(number, _)| is_ours(*number));
