@@ -16,6 +16,7 @@ mod tests;
 mod unknown;
 mod waiting;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -134,7 +135,9 @@ pub fn changed_since_made(
     looking.find_renamed()?;
     looking.find_gone()?;
     let mut causes = BTreeSet::new();
-    for outdated in ancestry.outdated(snapshot, &|path| looking.now(path))? {
+    let here = RefCell::new(here);
+    let is_here = |run| here.borrow_mut().has_run(snapshot, run);
+    for outdated in ancestry.outdated(snapshot, &|path| looking.now(path), &is_here)? {
         causes.extend(looking.causes(outdated.stale.first)?);
     }
     Ok(causes.into_iter().collect())

@@ -273,7 +273,7 @@ impl Ancestry {
     }
 
     /// Returns, for each target, the paths that have other bytes now than went into it, or none, where `current` says what lies
-    /// at a path now; a path that it does not know counts as unchanged.
+    /// at a path now, and `is_here` which runs are of this workspace; a path that is not known counts as unchanged.
     ///
     /// Each way back is judged by itself. On a way, what was read last of a path counts, that is nearest to the target; and a run
     /// that itself wrote what lies there now, after it had read that, has not been overtaken by it: to run it again gives the
@@ -301,13 +301,14 @@ impl Ancestry {
         &self,
         snapshot: &Snapshot,
         current: &dyn Fn(PathNo) -> Option<Now>,
+        is_here: &dyn Fn(RunNo) -> Result<bool>,
     ) -> Result<Vec<OutOfDate>> {
         let moved = self.moved(snapshot, current)?;
         if moved.is_empty() {
             return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
         let mut fresh = Fresh::new(snapshot, self, current);
-        let mut left = Left::new(snapshot, self.starts.iter().copied());
+        let mut left = Left::new(snapshot, is_here, self.starts.iter().copied());
         let mut pass = |ways: Ways, fresh: &mut Fresh| self.overtaken_anew(&moved, ways, fresh, &mut left);
         let certain = pass(Ways::Certain, &mut fresh)?;
         let doubtful = fresh.has_doubts().then(|| pass(Ways::Doubtful, &mut fresh)).transpose()?;

@@ -1,11 +1,13 @@
 //! Files that were made from what is no longer so, or from what is not certain.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::files::OnDisk;
 use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest};
+use crate::ops::here::Here;
 use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Write, unique_tail};
 use crate::store::{PathNo, RunNo};
 
@@ -77,7 +79,9 @@ impl Looking<'_> {
         ancestry: &Ancestry,
     ) -> Result<HashMap<usize, MayBeStale>> {
         let mut may_be_stale = HashMap::new();
-        let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path))?;
+        let here = RefCell::new(Here::of(self.workspace));
+        let is_here = |run| here.borrow_mut().has_run(self.snapshot, run);
+        let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path), &is_here)?;
         for (number, ((at, _), found)) in current.iter().zip(outdated).enumerate() {
             let OutOfDate { stale, left_over, settled, kept_up, may_be, left_by, carried } = found;
             let is_listed = number < listed;

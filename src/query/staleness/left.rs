@@ -9,13 +9,14 @@
 //! - Any other command neither wrote the file nor read it: it makes no such file any more, the sixth part of what is now in five.
 //! - One that read the file may have found it as it should be, or have gone on with it since it was there already: that is a doubt.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use super::{Causes, Moved, Now, Seen};
 use crate::error::Result;
-use crate::model::{RunStatus, StepStatus};
+use crate::model::{NodeId, RunStatus, StepStatus};
 use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -43,6 +44,8 @@ const COMPARERS: [&str; 2] = ["cmp", "diff"];
 /// What was found of the files that are asked for.
 pub(super) struct Left<'a> {
     snapshot: &'a Snapshot,
+    /// Whether a run is of this workspace: what one did elsewhere says nothing of what lies here.
+    is_here: &'a dyn Fn(RunNo) -> Result<bool>,
     /// The nodes that they came from.
     starts: HashSet<usize>,
     found: HashMap<usize, Found>,
@@ -102,8 +105,15 @@ struct Command {
     folder: String,
 }
 
-/// Who read what lies at a path now, by command.
-type Readers = HashMap<Rc<Command>, Vec<(RunNo, Vec<StepNo>)>>;
+/// Who read what lies at a path now, and came to a good end, by command.
+type Readers = HashMap<Rc<Command>, Vec<Reader>>;
+
+struct Reader {
+    run: RunNo,
+    began: Option<(i64, NodeId)>,
+    /// Whether a program that brings up to date what is not read it.
+    is_updater: bool,
+}
 
 /// What is said of a path by the runs of a command.
 #[derive(Default)]
@@ -115,9 +125,14 @@ struct Verdict {
 }
 
 impl<'a> Left<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, starts: impl IntoIterator<Item = usize>) -> Self {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        is_here: &'a dyn Fn(RunNo) -> Result<bool>,
+        starts: impl IntoIterator<Item = usize>,
+    ) -> Self {
         Left {
             snapshot,
+            is_here,
             starts: starts.into_iter().collect(),
             found: HashMap::new(),
             verdicts: HashMap::new(),
@@ -181,25 +196,19 @@ impl<'a> Left<'a> {
         let Some(command) = self.command_of(run)? else { return Ok(verdict) };
         let readers = self.readers_of(moved)?;
         let began = self.began(run)?;
-        for (reader, steps) in readers.get(&command).into_iter().flatten() {
-            if self.began(*reader)? < began || !self.has_succeeded(*reader)? {
-                continue;
-            }
-            let mut is_updater = false;
-            for step in steps {
-                is_updater |= self.has_done(*step, &UPDATERS)?;
-            }
-            if is_updater {
-                verdict.settled.insert(*reader);
-            } else if *reader != run {
-                verdict.again.insert(*reader);
+        for reader in readers.get(&command).into_iter().flatten().filter(|reader| reader.began >= began) {
+            if reader.is_updater {
+                verdict.settled.insert(reader.run);
+            } else if reader.run != run {
+                verdict.again.insert(reader.run);
             }
         }
         Ok(verdict)
     }
 
-    fn began(&self, run: RunNo) -> Result<Option<i64>> {
-        Ok(self.snapshot.run_origin(run)?.map(|origin| origin.started_at.micros()))
+    /// Returns when a run began, with its key, which orders those of one moment the same way in every store.
+    fn began(&self, run: RunNo) -> Result<Option<(i64, NodeId)>> {
+        Ok(self.snapshot.run_origin(run)?.map(|origin| (origin.started_at.micros(), origin.id)))
     }
 
     /// Tells whether a step ran one of some programs, and did what it was to do.
@@ -229,9 +238,16 @@ impl<'a> Left<'a> {
         }
         let mut readers = Readers::new();
         for (run, steps) in by_run {
-            if let Some(command) = self.command_of(run)? {
-                readers.entry(command).or_default().push((run, steps));
+            let Some(command) = self.command_of(run)? else { continue };
+            if !self.has_succeeded(run)? || !(self.is_here)(run)? {
+                continue;
             }
+            let mut is_updater = false;
+            for step in steps {
+                is_updater = is_updater || self.has_done(step, &UPDATERS)?;
+            }
+            let began = self.began(run)?;
+            readers.entry(command).or_default().push(Reader { run, began, is_updater });
         }
         let readers = Rc::new(readers);
         self.readers.insert(moved.path, Rc::clone(&readers));
@@ -306,22 +322,25 @@ impl<'a> Left<'a> {
 
     /// Returns the last of some runs that did not write where a file lies, and what it did with the file.
     fn last_go(&self, runs: &BTreeSet<RunNo>, artifact: ArtifactNo) -> Result<Option<(RunNo, Go)>> {
-        let mut last: Option<(Option<i64>, RunNo, Go)> = None;
+        let mut latest_first = Vec::with_capacity(runs.len());
         for run in runs {
-            let began = self.began(*run)?;
-            if last.is_some_and(|(last, ..)| began <= last) || self.has_written(*run, artifact)? {
+            latest_first.push((self.began(*run)?, *run));
+        }
+        latest_first.sort_unstable_by_key(|(began, _)| Reverse(*began));
+        for (_, run) in latest_first {
+            if self.has_written(run, artifact)? {
                 continue;
             }
-            let readers = self.readers_in(*run, artifact)?;
+            let readers = self.readers_in(run, artifact)?;
             let mut go = if readers.is_empty() { Go::Passed } else { Go::Read };
             for step in &readers {
                 if self.has_done(*step, &COMPARERS)? {
                     go = Go::Compared;
                 }
             }
-            last = Some((began, *run, go));
+            return Ok(Some((run, go)));
         }
-        Ok(last.map(|(_, run, go)| (run, go)))
+        Ok(None)
     }
 
     /// Tells whether a run wrote where a file lies.
@@ -353,6 +372,6 @@ impl<'a> Left<'a> {
 
     fn times_of(&self, run: RunNo) -> Result<[i64; 2]> {
         let until = self.snapshot.outcomes(run)?.last().map_or(i64::MAX, |outcome| outcome.at.micros());
-        Ok([self.began(run)?.unwrap_or(i64::MIN), until])
+        Ok([self.began(run)?.map_or(i64::MIN, |(began, _)| began), until])
     }
 }

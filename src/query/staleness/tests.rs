@@ -35,9 +35,9 @@ pub(super) fn out_of_date(text: &str, disk: &[&str]) -> [Vec<String>; 4] {
     let writes: Vec<Write> = targets.iter().filter_map(|file| file.writer).collect();
     let mut ancestry = Ancestry::of(snapshot, &writes).unwrap();
     ancestry.part_twins(&|path, digest| current(path) == Some(Now::Bytes(*digest)));
-    let all = ancestry.outdated(snapshot, &current).unwrap();
+    let all = ancestry.outdated(snapshot, &current, &|_| Ok(true)).unwrap();
     ancestry.causes_max = 1;
-    let bounded = ancestry.outdated(snapshot, &current).unwrap();
+    let bounded = ancestry.outdated(snapshot, &current, &|_| Ok(true)).unwrap();
     let first = |causes: &Causes<Outdated>| {
         let first = causes.first.iter().take(1).copied().collect();
         Causes { first, total: causes.first.len() as u64 }
@@ -101,7 +101,7 @@ fn what_was_made_from_what_is_wanted_as_it_is_is_not_out_of_date_by_what_that_wa
         Some(Now::Bytes(Digest::of(content.as_bytes())))
     };
     let is_stale = |ancestry: &Ancestry| {
-        let found = ancestry.outdated(snapshot, &current).unwrap();
+        let found = ancestry.outdated(snapshot, &current, &|_| Ok(true)).unwrap();
         found.iter().map(|found| !found.stale.is_empty()).collect::<Vec<_>>()
     };
     assert_eq!(is_stale(&ancestry), [true, true]);
@@ -159,7 +159,7 @@ fn what_its_command_left_as_it_was_when_it_ran_again_is_settled_or_left_over() {
              run 2 command:go\n2 {program} m: rules=r2 ->{second}"
         )
     };
-    let outdated = |text: &str| {
+    let outdated_where = |text: &str, is_here: bool| {
         let history = history(text);
         let snapshot = &history.snapshot;
         let files = newest_files(snapshot).unwrap();
@@ -171,13 +171,16 @@ fn what_its_command_left_as_it_was_when_it_ran_again_is_settled_or_left_over() {
             let file = files.iter().find(|file| file.path_no == path)?;
             Some(Now::Bytes(snapshot.artifact(file.last()).unwrap().digest))
         };
-        let found = ancestry.outdated(snapshot, &now).unwrap().remove(0);
+        let found = ancestry.outdated(snapshot, &now, &|_| Ok(is_here)).unwrap().remove(0);
         (found.stale.total, found.may_be.total, found.left_over.is_some(), found.settled.total)
     };
+    let outdated = |text: &str| outdated_where(text, true);
     // A tool that makes what is not up to date had the new rules before it; a script made something else.
     assert_eq!(outdated(&history_of("make", "")), (0, 0, false, 1));
     assert_eq!(outdated(&history_of("sh", "")), (0, 0, true, 0));
     assert_eq!(outdated(&history_of("sh", " p=p1")), (0, 0, true, 0));
+    // What was done in another workspace says nothing of what lies here.
+    assert_eq!(outdated_where(&history_of("make", ""), false), (1, 0, false, 0));
     // What it read it may have found as it should be, or gone on with; where it was compared, that is known.
     assert_eq!(outdated(&history_of("sh", " p=p1\n2 cat x: o=o1 -> q=q1")), (0, 1, false, 0));
     assert_eq!(outdated(&history_of("sh", " p=p1\n2 cmp x: o=o1 p=p1 ->")), (0, 0, false, 1));
