@@ -84,7 +84,7 @@ fn what_a_command_makes_no_more_when_it_runs_again_is_left_over_and_not_to_be_do
     assert_eq!((&report["stale"], &report["redo"]), (&serde_json::json!([]), &serde_json::json!([])));
     let text = place.run(&["status"]).stdout;
     assert!(
-        text.contains("left over    1 file is of an earlier run of its command, which makes it no more"),
+        text.contains("left over    1 file is of an earlier run of its command, which may make it no more"),
         "{text}"
     );
     // Whoever takes it away has done all that there is to do.

@@ -19,21 +19,22 @@ use crate::render;
 /// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last.
 /// doubtful: an input was changed while it was read, two runs wrote the file at once, or something has changed since that may
 /// have gone in: who made the file was only told of it, or had read it as it is now, and wrote on in what another command had made
-/// from what it was. lost: neither on disk nor kept. pending: not on disk but kept, so that
-/// it can be written again.
+/// from what it was, or its command ran again with that and left the file as it was. lost: neither on disk nor kept.
+/// pending: not on disk but kept, so that it can be written again.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, or in a folder beside
 /// theirs, where a step had read every file of that extension.
 /// new: in what a pipeline or a split was given, and not taken up by it.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///
 /// left over: of an earlier run of a command that has run again since, with what makes them stale before it, and neither wrote nor
-/// read them: it makes no such files any more. Take them away, and nothing more is said.
+/// read them, but others beside them: it may make no such files any more. Those that nobody read may be taken away.
 ///
 /// No faults are these four, which are listed where PATH is given, and else counted.
-/// removed: gone since a run was seen to take it away.
-/// renamed: somebody gave it another name: its bytes lie there now, or were read there since. It has not changed.
-/// older: of an earlier run of a command that has gone on since in what it reads and writes, such as a table of results; or left as
-/// it was by a build tool, such as make, DVC or Snakemake, that ran again with what there is now.
+/// removed: gone since a run was seen to take it away; of a source, what other runs made from it is stale.
+/// renamed: somebody gave it another name: its bytes lie there now, or were read there since.
+/// older: of an earlier run of a command that has gone on since in what it reads and writes, such as a table of results, or left as
+/// it was by a build tool, such as make, DVC or Snakemake, that ran again with what there is now, or compared with what would be
+/// written; or left over, not read by anybody, and taken away.
 /// carried: goes back to what has changed only through what a command on the way read and wrote on, such as the database of
 /// all trainings.
 ///

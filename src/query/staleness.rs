@@ -183,11 +183,11 @@ pub struct OutOfDate {
     /// Paths that nobody wrote since but the command that had read them on the way, each time anew from what lay there.
     pub kept_up: Causes<Outdated>,
     /// Where nothing makes it stale for certain, paths which a step on the way was only told of, or what was made from them: whether
-    /// they went in is not known. Likewise those that its command had before it when it ran again, as they lie there now, and it read
-    /// the file, and left it as it was. And those of which a step read what lies there now, and then wrote anew, in its place, what
+    /// they went in is not known. Likewise those that its command had before it when it ran again, as they lie there now, and it left
+    /// the file as it was. And those of which a step read what lies there now, and then wrote anew, in its place, what
     /// another command had made from them: whether that is still in it is not known.
     pub may_be: Causes<Outdated>,
-    /// The last run of its command that had all of these before it, read the file, and left it as it was.
+    /// The last run of its command that had all of these before it, and left the file as it was.
     pub left_by: Option<RunNo>,
     /// Where there is nothing of the above, paths from which no way leads here but through what a step read and wrote on, to what it
     /// wrote elsewhere: a training that noted itself in the database of all trainings.
@@ -330,7 +330,7 @@ impl Ancestry {
                 match left.fate(pass, target)? {
                     Fate::Stale(causes) if is_certain => file.stale = found(&causes),
                     Fate::Stale(causes) => file.may_be = found(&causes),
-                    Fate::LeftAsRead(run, causes) => {
+                    Fate::LeftAsIs(run, causes) => {
                         (file.may_be, file.left_by) = (found(&causes), Some(run));
                     }
                     Fate::LeftOver(run, causes) => file.left_over = Some((run, found(&causes))),
@@ -343,7 +343,7 @@ impl Ancestry {
             if !is_said
                 && file.kept_up.is_empty()
                 && let Some(pass) = carried.as_ref().and_then(|pass| pass.left.get(start))
-                && let Fate::Stale(causes) | Fate::LeftAsRead(_, causes) = left.fate(pass, target)?
+                && let Fate::Stale(causes) | Fate::LeftAsIs(_, causes) = left.fate(pass, target)?
             {
                 file.carried = found(&causes);
             }

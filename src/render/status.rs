@@ -69,8 +69,8 @@ const LISTS: [List; 19] = [
     list!(
         ["left over", "left_over"],
         [
-            "file is of an earlier run of its command, which makes it no more",
-            "files are of earlier runs of their commands, which make them no more",
+            "file is of an earlier run of its command, which may make it no more",
+            "files are of earlier runs of their commands, which may make them no more",
         ],
         left_over,
         left_over_row,
@@ -338,7 +338,7 @@ fn left_over_row(left: &LeftOver) -> Vec<String> {
 
 fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
     let stale = doubtful.causes.iter().map(|stale| match &doubtful.left_by {
-        Some(run) => format!("{}, and run {run}, which read both, left it", cause(stale)),
+        Some(run) => format!("{}, and run {run} of its command left it as it was", cause(stale)),
         None => format!("{}, and may have gone in", cause(stale)),
     });
     let inputs = doubtful.changed_while_read.iter();

@@ -15,11 +15,11 @@ pub struct StatusReport {
     /// Files in whose ancestry a path has other bytes now than went into them.
     pub stale: Vec<StaleFile>,
     /// Files from an earlier run of a command that has run again since, with all that makes them out of date as it lies there now, and
-    /// neither wrote nor read them: it makes them no more.
+    /// neither wrote nor read them, but wrote others there that it had written with them: it may make them no more.
     pub left_over: Vec<LeftOver>,
     /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
-    /// stands for its own run. Likewise those that a build tool left as they were when it ran again, and those that their command
-    /// makes no more, and somebody took away. That is no fault.
+    /// stands for its own run. Likewise those that a build tool left as they were
+    /// when it ran again, and those that their command makes no more, and somebody took away. That is no fault.
     pub older: Vec<StaleFile>,
     /// Files to which nothing leads that is no longer so but through what a command read and wrote on, such as the database in which
     /// many trainings note themselves. That is no fault.
@@ -227,11 +227,11 @@ pub struct DoubtfulFile {
     pub file: RecordedFile,
     /// What has other bytes now, by path, and may have gone into it: a step on the way was only told of it, by one that had read it,
     /// or had read it as it is now and then wrote anew, in its place, what another command had made; or the command of a file on the
-    /// way ran again with it, read the file and left it as it was. Of many, the first.
+    /// way ran again with it, and left the file as it was. Of many, the first.
     pub causes: Vec<StaleCause>,
     /// How much has.
     pub causes_total: u64,
-    /// Where its own command ran again with all of that, and read the file, and left it as it was: the tail of that run.
+    /// Where its own command ran again with all of that, and left the file as it was: the tail of that run.
     pub left_by: Option<String>,
     /// What was changed while it was read on the way to the file, by path; of many, the first.
     pub changed_while_read: Vec<Artifact>,

@@ -2,14 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use super::files::OnDisk;
 use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest};
 use crate::ops::here::Here;
-use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Write, unique_tail};
-use crate::store::{PathNo, RunNo};
+use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Removal, Write, unique_tail};
+use crate::store::{ArtifactNo, PathNo, RunNo};
 
 /// A file that may be stale, and the run of its command that left it as it was.
 pub(super) type MayBeStale = (StaleFile, Option<RunNo>);
@@ -60,7 +61,7 @@ impl Looking<'_> {
             {
                 match self.removal(at)? {
                     None => drop(self.gone.insert(at, None)),
-                    Some(removal) if file.writer.is_none() => {
+                    Some(removal) if file.writer.is_none() && !self.has_moved(&removal, file.number)? => {
                         let run = self.snapshot.run_of(removal.step)?;
                         self.gone.insert(at, run.map(|run| (run, removal.at)));
                     }
@@ -69,6 +70,19 @@ impl Looking<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether the run that took a file away put its bytes elsewhere.
+    fn has_moved(&self, removal: &Removal, file: ArtifactNo) -> Result<bool> {
+        let Some(run) = self.snapshot.run_of(removal.step)? else { return Ok(false) };
+        for step in self.snapshot.steps_of(run)? {
+            let edges = self.snapshot.edges(step)?;
+            let mut generated = edges.iter().flat_map(|edges| &edges.generated);
+            if generated.any(|edge| edge.artifact.has_content_of(file)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Finds what is stale, and lists the first `listed`. Returns what of these may be, each file by its place.
@@ -117,11 +131,18 @@ impl Looking<'_> {
         Ok(may_be_stale)
     }
 
-    /// Lists a file that its command makes no more. Where somebody took it away, that is as it should be, and nothing is to be made again.
+    /// Lists a file that its command may make no more. Where somebody took it away that nobody has read, that is as it should be, and
+    /// nothing is to be made again.
     fn add_left_over(&mut self, at: usize, run: RunNo, causes: Causes<Outdated>) -> Result<()> {
         let is_gone = self.disk[&at] == OnDisk::Gone;
         let file = self.stale_file(at, causes)?;
         if is_gone && !self.removed.contains_key(&at) {
+            let number = self.files[at].number;
+            let reads =
+                self.snapshot.reads_between(number, i64::MIN, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
+            if reads.is_break() || !self.snapshot.models_with_any(&[number])?.is_empty() {
+                return Ok(());
+            }
             let is_other = |other: &RecordedFile| other.artifact.path != file.file.artifact.path;
             self.report.pending.retain(is_other);
             self.report.lost.retain(is_other);

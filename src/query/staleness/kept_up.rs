@@ -22,18 +22,23 @@ struct Command {
 #[derive(Debug, Clone)]
 struct Keeper {
     command: Command,
-    /// What its run ran: the program, and the script that it was given.
-    script: Option<(String, PathNo)>,
+    /// The command line of its run, where that names a script.
+    script: Option<Vec<String>>,
 }
 
 impl Keeper {
-    /// Returns true for the same command; and for the same program, whatever it was told, in runs of the same script, whatever that was
-    /// told: what a nightly job enters in a table is another thing each night.
+    /// Returns true for the same command; and for the same program, whatever it was told, in runs of the same script with other numbers
+    /// or dates: what a nightly job enters in a table is another thing each night.
     fn is(&self, other: &Keeper) -> bool {
-        let is_of_same_script = self.command.program == other.command.program
-            && self.script.is_some()
-            && self.script == other.script;
-        self.command == other.command || is_of_same_script
+        let is_another_night = |one: &Vec<String>, other: &Vec<String>| {
+            let has_digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+            let is_alike =
+                |(one, other): (&String, &String)| one == other || (has_digit(one) && has_digit(other));
+            one.len() == other.len() && one.iter().zip(other).all(is_alike)
+        };
+        let scripts = self.script.as_ref().zip(other.script.as_ref());
+        let is_of_same_script = scripts.is_some_and(|(one, other)| is_another_night(one, other));
+        self.command == other.command || (is_of_same_script && self.command.program == other.command.program)
     }
 }
 
@@ -181,17 +186,16 @@ fn words_without_files<'a>(snapshot: &Snapshot, step: StepNo, line: &'a str) -> 
     Ok(line.split(' ').filter(|word| !names.contains(&name(word))).collect())
 }
 
-/// Finds the script that a run ran, and with which program: the first word behind that, or the command itself, where it names a file
-/// that is recorded.
-fn script_of(snapshot: &Snapshot, run: RunNo) -> Result<Option<(String, PathNo)>> {
+/// Returns the command line of a run that ran a script: the first word behind the program, or the command itself, names a file that is
+/// recorded.
+fn script_of(snapshot: &Snapshot, run: RunNo) -> Result<Option<Vec<String>>> {
     let Some(run) = snapshot.run(run)? else { return Ok(None) };
     let words = run.arguments.iter().enumerate();
-    let words = words.filter(|(at, word)| *at == 0 || !word.starts_with('-')).take(2);
-    for (_, word) in words {
+    for (_, word) in words.filter(|(at, word)| *at == 0 || !word.starts_with('-')).take(2) {
         let path = if run.folder.is_empty() { word.clone() } else { format!("{}/{word}", run.folder) };
         let path = ArtifactPath::new(path.trim_start_matches("./"));
-        if let Some(path) = path.map_or(Ok(None), |path| snapshot.path_no(&path))? {
-            return Ok(Some((run.arguments[0].clone(), path)));
+        if path.map_or(Ok(None), |path| snapshot.path_no(&path))?.is_some() {
+            return Ok(Some(run.arguments));
         }
     }
     Ok(None)

@@ -3,12 +3,15 @@
 //! Where the very command that made a file ran again, came to a good end, had what lies at a path now, and did not write the file, to
 //! run it once more changes nothing. What else can be said:
 //!
-//! - A program that brings up to date what is not, a build or a pipeline tool, had what lies there now before it, and found that the file
-//!   needs nothing; or what would have been written was compared with the file. It is as it should be, whatever was read on the way to
-//!   it.
-//! - Any other command neither wrote the file nor read it: it makes no such file any more, the sixth part of what is now in five.
-//! - One that read the file may have found it as it should be, or have gone on with it since it was there already: that is a doubt.
+//! - A program that brings up to date what is not, a build or a pipeline tool that was the command itself, had what lies there now before
+//!   it, and found that the file needs nothing; or what the run had written anew was compared with the file. It is as it should be,
+//!   whatever was read on the way to it.
+//! - Any other command neither wrote the file nor read it, and wrote others in the same folder that it had written with the file: it may
+//!   make no such file any more, the sixth part of what is now in five.
+//! - One that read the file may have found it as it should be, or have gone on with it since it was there already; one that wrote files of
+//!   other names may make one for each run, or for each of its settings. That is a doubt, and so is what was made from such files.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -52,7 +55,12 @@ pub(super) struct Left<'a> {
     verdicts: HashMap<(RunNo, PathNo), Rc<Verdict>>,
     readers: HashMap<PathNo, Rc<Readers>>,
     commands: HashMap<RunNo, Option<Rc<Command>>>,
+    /// The folders in which two runs wrote the same file.
+    folders: RefCell<HashMap<[RunNo; 2], Folders>>,
 }
+
+/// Folders, by their names.
+type Folders = Rc<HashSet<Vec<u8>>>;
 
 /// What makes a file stale, and what of that its command had before it when it ran again.
 #[derive(Default, Clone)]
@@ -71,8 +79,8 @@ pub(super) struct Found {
 pub(super) enum Fate {
     /// It is out of date by these.
     Stale(Causes<Seen>),
-    /// Likewise; but its command had these before it, read the file, and left it as it was.
-    LeftAsRead(RunNo, Causes<Seen>),
+    /// Likewise; but its command had these before it, and left the file as it was.
+    LeftAsIs(RunNo, Causes<Seen>),
     /// Likewise; its command makes it no more, as this run shows.
     LeftOver(RunNo, Causes<Seen>),
     /// It needs nothing for these.
@@ -82,8 +90,10 @@ pub(super) enum Fate {
 /// What a run did with a file that it did not write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Go {
-    /// It had no need of it.
+    /// It had no need of it, and wrote others there that had been written with it.
     Passed,
+    /// It had no need of it, and wrote files of its own.
+    WroteOthers,
     /// It read it, whatever for.
     Read,
     /// It compared it with what it would have written.
@@ -138,6 +148,7 @@ impl<'a> Left<'a> {
             verdicts: HashMap::new(),
             readers: HashMap::new(),
             commands: HashMap::new(),
+            folders: RefCell::default(),
         }
     }
 
@@ -242,9 +253,12 @@ impl<'a> Left<'a> {
             if !self.has_succeeded(run)? || !(self.is_here)(run)? {
                 continue;
             }
+            let program = command.arguments[0].rsplit('/').next().unwrap_or_default();
             let mut is_updater = false;
-            for step in steps {
-                is_updater = is_updater || self.has_done(step, &UPDATERS)?;
+            if UPDATERS.contains(&program) {
+                for step in steps {
+                    is_updater = is_updater || self.has_done(step, &UPDATERS)?;
+                }
             }
             let began = self.began(run)?;
             readers.entry(command).or_default().push(Reader { run, began, is_updater });
@@ -285,10 +299,10 @@ impl<'a> Left<'a> {
         if open.is_empty() {
             return Ok(Fate::Settled(settled.clone()));
         }
-        Ok(match self.last_go(again, target.artifact)? {
+        Ok(match self.last_go(run, again, target.artifact)? {
             None => Fate::Stale(open.clone()),
             Some((_, Go::Compared)) => Fate::Settled(open.clone()),
-            Some((run, Go::Read)) => Fate::LeftAsRead(run, open.clone()),
+            Some((run, Go::Read | Go::WroteOthers)) => Fate::LeftAsIs(run, open.clone()),
             Some((run, Go::Passed)) => Fate::LeftOver(run, open.clone()),
         })
     }
@@ -304,10 +318,10 @@ impl<'a> Left<'a> {
             let is_settled = self.is_settled(run, &verdict.settled, made)?;
             return Ok(if is_settled { Leads::Nowhere } else { Leads::On });
         }
-        Ok(match self.last_go(&verdict.again, made)? {
+        Ok(match self.last_go(run, &verdict.again, made)? {
             Some((_, Go::Compared)) => Leads::Nowhere,
-            Some((_, Go::Read)) => Leads::InDoubt,
-            Some((_, Go::Passed)) | None => Leads::On,
+            Some((_, Go::Read | Go::Passed | Go::WroteOthers)) => Leads::InDoubt,
+            None => Leads::On,
         })
     }
 
@@ -321,7 +335,12 @@ impl<'a> Left<'a> {
     }
 
     /// Returns the last of some runs that did not write where a file lies, and what it did with the file.
-    fn last_go(&self, runs: &BTreeSet<RunNo>, artifact: ArtifactNo) -> Result<Option<(RunNo, Go)>> {
+    fn last_go(
+        &self,
+        own: Option<RunNo>,
+        runs: &BTreeSet<RunNo>,
+        artifact: ArtifactNo,
+    ) -> Result<Option<(RunNo, Go)>> {
         let mut latest_first = Vec::with_capacity(runs.len());
         for run in runs {
             latest_first.push((self.began(*run)?, *run));
@@ -332,15 +351,61 @@ impl<'a> Left<'a> {
                 continue;
             }
             let readers = self.readers_in(run, artifact)?;
-            let mut go = if readers.is_empty() { Go::Passed } else { Go::Read };
+            let mut go = match own {
+                _ if !readers.is_empty() => Go::Read,
+                Some(own) if !self.wrote_beside([own, run], artifact)? => Go::WroteOthers,
+                _ => Go::Passed,
+            };
             for step in &readers {
-                if self.has_done(*step, &COMPARERS)? {
+                if self.has_compared(run, *step, artifact)? {
                     go = Go::Compared;
                 }
             }
             return Ok(Some((run, go)));
         }
         Ok(None)
+    }
+
+    /// Tells whether a step of a run compared a file with what the run had written, which may be gone again.
+    fn has_compared(&self, run: RunNo, step: StepNo, artifact: ArtifactNo) -> Result<bool> {
+        if !self.has_done(step, &COMPARERS)? {
+            return Ok(false);
+        }
+        let is_with_others =
+            self.snapshot.step_without_edges(step)?.is_some_and(|step| step.name.contains(" | "));
+        let written = self.written_by(run)?;
+        let edges = self.snapshot.edges(step)?;
+        let mut read = edges.iter().flat_map(|edges| &edges.used).filter(|edge| edge.artifact != artifact);
+        Ok(is_with_others || read.any(|edge| written.contains(&self.snapshot.path_of(edge.artifact))))
+    }
+
+    /// Tells whether two runs wrote the same file in the folder of another one.
+    fn wrote_beside(&self, runs: [RunNo; 2], artifact: ArtifactNo) -> Result<bool> {
+        let known = self.folders.borrow().get(&runs).map(Rc::clone);
+        let folders = match known {
+            Some(known) => known,
+            None => {
+                let [one, other] = [self.written_by(runs[0])?, self.written_by(runs[1])?];
+                let mut folders = HashSet::new();
+                for path in one.intersection(&other) {
+                    folders.insert(self.snapshot.path(*path)?.folder().to_vec());
+                }
+                let folders = Rc::new(folders);
+                self.folders.borrow_mut().insert(runs, Rc::clone(&folders));
+                folders
+            }
+        };
+        Ok(folders.contains(self.snapshot.artifact_path(artifact)?.folder()))
+    }
+
+    fn written_by(&self, run: RunNo) -> Result<HashSet<PathNo>> {
+        let mut written = HashSet::new();
+        for step in self.snapshot.steps_of(run)? {
+            let edges = self.snapshot.edges(step)?;
+            let generated = edges.iter().flat_map(|edges| &edges.generated);
+            written.extend(generated.map(|edge| self.snapshot.path_of(edge.artifact)));
+        }
+        Ok(written)
     }
 
     /// Tells whether a run wrote where a file lies.

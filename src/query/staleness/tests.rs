@@ -154,9 +154,10 @@ fn a_file_brought_up_to_date_in_place_does_not_make_itself_stale() {
 #[test]
 fn what_its_command_left_as_it_was_when_it_ran_again_is_settled_or_left_over() {
     let history_of = |program: &str, second: &str| {
+        let command = program;
         format!(
-            "run 1 command:go\n1 {program} m: rules=r1 ->\n1 cc a: a=a1 rules=r1 -> o=o1\n\
-             run 2 command:go\n2 {program} m: rules=r2 ->{second}"
+            "run 1 command:{command}\n1 {program} m: rules=r1 ->\n1 cc a: a=a1 rules=r1 -> o=o1\n\
+             run 2 command:{command}\n2 {program} m: rules=r2 ->{second}"
         )
     };
     let outdated_where = |text: &str, is_here: bool| {
@@ -177,13 +178,19 @@ fn what_its_command_left_as_it_was_when_it_ran_again_is_settled_or_left_over() {
     let outdated = |text: &str| outdated_where(text, true);
     // A tool that makes what is not up to date had the new rules before it; a script made something else.
     assert_eq!(outdated(&history_of("make", "")), (0, 0, false, 1));
-    assert_eq!(outdated(&history_of("sh", "")), (0, 0, true, 0));
-    assert_eq!(outdated(&history_of("sh", " p=p1")), (0, 0, true, 0));
+    assert_eq!(outdated(&history_of("sh", " p=p2").replace("-> o=o1", "-> o=o1 p=p1")), (0, 0, true, 0));
+    // Where each run writes files of its own, each of these may stand for its run.
+    assert_eq!(outdated(&history_of("sh", "")), (0, 1, false, 0));
+    assert_eq!(outdated(&history_of("sh", " p=p1")), (0, 1, false, 0));
+    assert_eq!(outdated(&history_of("sh", " d/p=p2").replace("-> o=o1", "-> o=o1 d/p=p1")), (0, 1, false, 0));
+    // A build tool beside other programs says nothing of what these made.
+    assert_eq!(outdated(&history_of("make", "").replace("command:make", "command:all")), (0, 1, false, 0));
     // What was done in another workspace says nothing of what lies here.
     assert_eq!(outdated_where(&history_of("make", ""), false), (1, 0, false, 0));
     // What it read it may have found as it should be, or gone on with; where it was compared, that is known.
     assert_eq!(outdated(&history_of("sh", " p=p1\n2 cat x: o=o1 -> q=q1")), (0, 1, false, 0));
     assert_eq!(outdated(&history_of("sh", " p=p1\n2 cmp x: o=o1 p=p1 ->")), (0, 0, false, 1));
+    assert_eq!(outdated(&history_of("sh", " p=p1\n2 cmp x: o=o1 q=q1 ->")), (0, 1, false, 0));
     // One that wrote other bytes there since is another matter, whatever lies there now.
     assert_eq!(
         outdated(&history_of("sh", " o=o2\n3 git x: z=z1 -> z=z2\n3 cat x: o=o1 -> n=n1")),
@@ -191,7 +198,7 @@ fn what_its_command_left_as_it_was_when_it_ran_again_is_settled_or_left_over() {
     );
     // Another command, and one that had not all before it.
     assert_eq!(
-        outdated(&history_of("make", "").replacen("command:go", "command:other", 1)),
+        outdated(&history_of("make", "").replacen("command:make", "command:other", 1)),
         (1, 0, false, 0)
     );
     assert_eq!(outdated(&history_of("sh", "\n3 vi x: -> a=a2")), (2, 0, false, 0));

@@ -22,8 +22,12 @@ pub(super) fn take_out(groups: &mut BTreeMap<usize, Group>, files: &Files) {
         let group = &groups[number];
         group.read.range((version.0, 0)..*version).any(|(earlier, (read_at, fit))| {
             let is_sure = *fit != Fit::Changed && group.reading(earlier) == Reading::Opened;
+            // Whatever was there between, the file is not as it was found.
+            let is_next =
+                (earlier.1 + 1..version.1).all(|between| !writers.contains_key(&(version.0, between)));
             let makers = || writers.get(earlier).into_iter().flatten();
             is_sure
+                && is_next
                 && *read_at <= group.written[version]
                 && files.have_same_bytes(earlier, version)
                 && makers().next().is_some()
