@@ -74,15 +74,14 @@ impl Looking<'_> {
 
     /// Tells whether the run that took a file away put its bytes elsewhere.
     fn has_moved(&self, removal: &Removal, file: ArtifactNo) -> Result<bool> {
-        let Some(run) = self.snapshot.run_of(removal.step)? else { return Ok(false) };
-        for step in self.snapshot.steps_of(run)? {
-            let edges = self.snapshot.edges(step)?;
-            let mut generated = edges.iter().flat_map(|edges| &edges.generated);
-            if generated.any(|edge| edge.artifact.has_content_of(file)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let run = self.snapshot.run_of(removal.step)?;
+        let found = self.snapshot.content_writes_until(file, i64::MAX, |_, step, _| {
+            Ok(match run.is_some() && self.snapshot.run_of(step)? == run {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
+        })?;
+        Ok(found.is_break())
     }
 
     /// Finds what is stale, and lists the first `listed`. Returns what of these may be, each file by its place.
