@@ -541,8 +541,7 @@ fn last_seen(snapshot: &Snapshot, number: ArtifactNo) -> Result<Option<Seen>> {
         return Ok(Some(Seen::Written(at)));
     }
     // The first read is enough to know that there is one; which of several unwritten versions is newest hardly matters.
-    let read = snapshot.reads_between(number, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
-    let mut last = read.break_value().map(Seen::Read);
+    let mut last = snapshot.first_read(number)?.map(|(at, _)| Seen::Read(at));
     if last.is_none() {
         let path = snapshot.path_of(number);
         let removed = snapshot.removals_until(path, i64::MAX, |at, _, removed| {
@@ -630,9 +629,7 @@ const NAMED_MAX: usize = 5;
 fn first_read(snapshot: &Snapshot, front: &[u8]) -> Result<Option<ArtifactPath>> {
     let found = snapshot.paths_from(front, |path, number| {
         for version in snapshot.versions(number)? {
-            let read =
-                snapshot.reads_between(version, i64::MIN, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-            if read.is_break() {
+            if snapshot.first_read(version)?.is_some() {
                 return ArtifactPath::from_bytes(path.to_vec()).map(ControlFlow::Break);
             }
         }

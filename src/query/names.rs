@@ -20,7 +20,7 @@ pub fn other_names_of(snapshot: &Snapshot, version: ArtifactNo) -> Result<Vec<Ar
     if !is_telling(snapshot.content(version)?.1) || !snapshot.have_copies(&[version])?[0] {
         return Ok(Vec::new());
     }
-    let Some(own) = first_read(snapshot, version)? else { return Ok(Vec::new()) };
+    let Some(own) = known_since(snapshot, version)? else { return Ok(Vec::new()) };
     let mut equal = Vec::new();
     let all = snapshot.copies_of(version, |other| {
         equal.push(other);
@@ -31,24 +31,22 @@ pub fn other_names_of(snapshot: &Snapshot, version: ArtifactNo) -> Result<Vec<Ar
     }
     let mut names = Vec::new();
     for other in equal.into_iter().filter(|other| *other != version) {
-        let Some(since) = first_read(snapshot, other)? else { continue };
+        let Some(since) = known_since(snapshot, other)? else { continue };
         let (earlier, later) = if own < since { (version, since) } else { (other, own) };
-        let read = snapshot.reads_between(earlier, later, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        if read.is_continue() {
+        if snapshot.first_read_since(earlier, later)?.is_none() {
             names.push(other);
         }
     }
     Ok(names)
 }
 
-/// Returns when a version was first read; `None` where a recorded step wrote it, or wrote its bytes elsewhere before, so that it is a copy
+/// Returns when a source was first read; `None` where a recorded step wrote it, or wrote its bytes elsewhere before, so that it is a copy
 /// of that, and of what is no file.
-fn first_read(snapshot: &Snapshot, version: ArtifactNo) -> Result<Option<i64>> {
+fn known_since(snapshot: &Snapshot, version: ArtifactNo) -> Result<Option<i64>> {
     if snapshot.is_written(version)? || snapshot.artifact_path(version)?.is_environment() {
         return Ok(None);
     }
-    let first = snapshot.reads_between(version, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
-    let Some(first) = first.break_value() else { return Ok(None) };
+    let Some((first, _)) = snapshot.first_read(version)? else { return Ok(None) };
     let is_source = matches!(origin(snapshot, version, first, None)?, Origin::Source);
     Ok(is_source.then_some(first))
 }

@@ -249,6 +249,17 @@ impl Snapshot {
         })
     }
 
+    /// Returns when, and by which step, an artifact was first read.
+    pub fn first_read(&self, artifact: ArtifactNo) -> Result<Option<(i64, StepNo)>> {
+        self.first_read_since(artifact, i64::MIN)
+    }
+
+    /// Likewise, from `since` on.
+    pub fn first_read_since(&self, artifact: ArtifactNo, since: i64) -> Result<Option<(i64, StepNo)>> {
+        let first = |at, step| Ok(ControlFlow::Break((at, step)));
+        Ok(self.reads_between(artifact, since, i64::MAX, first)?.break_value())
+    }
+
     /// Calls `visit` with the time, the step and the artifact of each write at a path up to `until`, the last first.
     pub fn path_writes_until<B>(
         &self,

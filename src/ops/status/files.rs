@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashSet};
-use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
@@ -288,10 +287,7 @@ impl Looking<'_> {
 
     /// Returns true for a file that was read as it stands in a commit.
     fn is_in_git(&mut self, artifact: ArtifactNo) -> Result<bool> {
-        let first = self
-            .snapshot
-            .reads_between(artifact, i64::MIN, i64::MAX, |_, step| Ok(ControlFlow::Break(step)))?;
-        let Some(step) = first.break_value() else { return Ok(false) };
+        let Some((_, step)) = self.snapshot.first_read(artifact)? else { return Ok(false) };
         // One step may have read thousands of files that are gone.
         let code = match self.code_of.entry(step) {
             Entry::Occupied(known) => known.into_mut(),
@@ -325,11 +321,8 @@ impl Looking<'_> {
     /// Returns the tail of the run that was the first to read a version since a write.
     pub(super) fn first_reader(&self, version: ArtifactNo, since: Option<Write>) -> Result<Option<String>> {
         let since = since.map_or(i64::MIN, |write| write.at);
-        let first = self
-            .snapshot
-            .reads_between(version, since, i64::MAX, |_, step| Ok(ControlFlow::Break(step)))?
-            .break_value();
-        let run = first.map_or(Ok(None), |step| self.snapshot.run_of(step))?;
+        let first = self.snapshot.first_read_since(version, since)?;
+        let run = first.map_or(Ok(None), |(_, step)| self.snapshot.run_of(step))?;
         let run = run.map_or(Ok(None), |run| self.snapshot.run(run))?;
         run.map(|run| query::unique_tail(self.snapshot, run.id)).transpose()
     }

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -292,8 +291,8 @@ impl Last {
 
     /// Returns true where nobody wrote there, or read it, since some time.
     fn is_over(&self, snapshot: &Snapshot, since: i64) -> Result<bool> {
-        let read = snapshot.reads_between(self.number, since, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-        Ok(read.is_continue() && self.written.is_none_or(|written| written < since))
+        let is_read = snapshot.first_read_since(self.number, since)?.is_some();
+        Ok(!is_read && self.written.is_none_or(|written| written < since))
     }
 }
 
@@ -302,6 +301,5 @@ fn first_read(snapshot: &Snapshot, version: ArtifactNo) -> Result<Option<i64>> {
     if snapshot.is_written(version)? {
         return Ok(None);
     }
-    let first = snapshot.reads_between(version, i64::MIN, i64::MAX, |at, _| Ok(ControlFlow::Break(at)))?;
-    Ok(first.break_value())
+    Ok(snapshot.first_read(version)?.map(|(at, _)| at))
 }
