@@ -4,8 +4,9 @@
 //! backup was brought back, `brought-back` lists the segments of old. It tells of this place and of no fact: without it, files
 //! that are gone count as another workspace's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
+use std::sync::OnceLock;
 
 use crate::disk::read_regular_text;
 use crate::error::{Error, Result};
@@ -20,32 +21,31 @@ const FILE: &str = "brought-back";
 pub(crate) struct Here<'a> {
     workspace: &'a Workspace,
     /// The segments that were written here, once they were asked for.
-    segments: Option<HashSet<u128>>,
-    runs: HashMap<RunNo, bool>,
+    segments: OnceLock<HashSet<u128>>,
 }
 
 impl<'a> Here<'a> {
     /// Begins with nothing known.
     pub fn of(workspace: &'a Workspace) -> Self {
-        Here { workspace, segments: None, runs: HashMap::new() }
+        Here { workspace, segments: OnceLock::new() }
     }
 
-    fn segments(&mut self) -> Result<&HashSet<u128>> {
-        if self.segments.is_none() {
-            let listing = journal::list(&self.workspace.journal(), &|_| false)?;
-            let mut segments: HashSet<u128> =
-                listing.segments.into_iter().map(|segment| segment.segment).collect();
-            segments.extend(brought_back(self.workspace)?);
-            self.segments = Some(segments);
+    fn segments(&self) -> Result<&HashSet<u128>> {
+        if let Some(known) = self.segments.get() {
+            return Ok(known);
         }
-        self.segments.as_ref().ok_or_else(|| Error::bug("segments were listed and are not there"))
+        let listing = journal::list(&self.workspace.journal(), &|_| false)?;
+        let mut segments: HashSet<u128> =
+            listing.segments.into_iter().map(|segment| segment.segment).collect();
+        segments.extend(brought_back(self.workspace)?);
+        Ok(self.segments.get_or_init(|| segments))
     }
 
     /// Returns true for a segment of the journal that was written here, or that a backup was brought back of.
     ///
     /// # Errors
     /// A store error where the journal, or what was brought back, cannot be listed.
-    pub fn has_segment(&mut self, segment: u128) -> Result<bool> {
+    pub fn has_segment(&self, segment: u128) -> Result<bool> {
         Ok(self.segments()?.contains(&segment))
     }
 
@@ -53,20 +53,12 @@ impl<'a> Here<'a> {
     ///
     /// # Errors
     /// A store error where the journal, or what was brought back, cannot be listed, or a record is damaged.
-    pub fn has_run(&mut self, snapshot: &Snapshot, number: RunNo) -> Result<bool> {
-        if let Some(known) = self.runs.get(&number) {
-            return Ok(*known);
-        }
-        let is_here = match snapshot.run(number)? {
-            Some(run) => self.has_segment(run.segment)?,
-            None => true,
-        };
-        self.runs.insert(number, is_here);
-        Ok(is_here)
+    pub fn has_run(&self, snapshot: &Snapshot, number: RunNo) -> Result<bool> {
+        snapshot.run_origin(number)?.map_or(Ok(true), |run| self.has_segment(run.segment))
     }
 
     /// Returns true for a step of such a run.
-    pub fn has_step(&mut self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
+    pub fn has_step(&self, snapshot: &Snapshot, step: StepNo) -> Result<bool> {
         snapshot.run_of(step)?.map_or(Ok(true), |run| self.has_run(snapshot, run))
     }
 
@@ -75,7 +67,7 @@ impl<'a> Here<'a> {
     /// # Errors
     /// A store error where a record is damaged.
     pub fn last_write(
-        &mut self,
+        &self,
         snapshot: &Snapshot,
         artifact: ArtifactNo,
     ) -> Result<(Option<Write>, Vec<RunNo>)> {
@@ -100,7 +92,7 @@ pub fn find_run(workspace: &Workspace, snapshot: &Snapshot, selector: &RunSelect
     let RunSelector::Back(back) = selector else {
         return query::find_run(snapshot, selector);
     };
-    let mut here = Here::of(workspace);
+    let here = Here::of(workspace);
     let found = query::run_back(snapshot, *back, &mut |run| here.has_run(snapshot, run))?;
     found.map_or_else(
         || {

@@ -16,7 +16,6 @@ mod tests;
 mod unknown;
 mod waiting;
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -104,7 +103,7 @@ pub fn changed_since_made(
     snapshot: &Snapshot,
     made: &[(ArtifactNo, i64)],
 ) -> Result<Vec<StaleCause>> {
-    let mut here = Here::of(workspace);
+    let here = Here::of(workspace);
     let mut writes = Vec::with_capacity(made.len());
     for (number, by) in made {
         let write = match query::last_writer(snapshot, *number)? {
@@ -135,8 +134,7 @@ pub fn changed_since_made(
     looking.find_renamed()?;
     looking.find_gone()?;
     let mut causes = BTreeSet::new();
-    let here = RefCell::new(here);
-    let is_here = |run| here.borrow_mut().has_run(snapshot, run);
+    let is_here = |run| here.has_run(snapshot, run);
     for outdated in ancestry.outdated(snapshot, &|path| looking.now(path), &is_here)? {
         causes.extend(looking.causes(outdated.stale.first)?);
     }

@@ -146,11 +146,11 @@ impl Verifying<'_> {
             let name = self.named(stranger);
             self.remark(Area::Journal, name, "no segment; it is passed over");
         }
-        let mut here = Here::of(self.workspace);
+        let here = Here::of(self.workspace);
         for segment in &listing.segments {
             self.report.totals.segments += 1;
             self.report.totals.segment_bytes += segment.length;
-            if let Err(error) = self.segment(segment, &mut here) {
+            if let Err(error) = self.segment(segment, &here) {
                 let name = self.segment_name(segment);
                 self.fault(Area::Journal, name, error.in_full());
             }
@@ -181,7 +181,7 @@ impl Verifying<'_> {
         listing
     }
 
-    fn segment(&mut self, segment: &SegmentRef, here: &mut Here<'_>) -> Result<()> {
+    fn segment(&mut self, segment: &SegmentRef, here: &Here<'_>) -> Result<()> {
         let name = self.segment_name(segment);
         let Some(bytes) = journal::read_segment(segment, 0, u64::MAX)? else {
             self.remark(Area::Journal, name, "packed while it was looked for; check again for its records");

@@ -74,6 +74,8 @@ pub struct RunOrigin {
     pub host: String,
     /// The run that it is a part of.
     pub parent: Option<NodeId>,
+    /// The journal segment that it is recorded in.
+    pub segment: u128,
     /// Whether it is a repetition of another.
     pub is_repetition: bool,
     listed: HashSet<(ArtifactPath, Digest)>,
@@ -159,6 +161,7 @@ struct Known<K, V> {
 struct Held<K, V> {
     records: HashMap<K, Arc<Place<V>>>,
     files: usize,
+                    segment: run.segment,
 }
 
 impl<K, V> Default for Held<K, V> {

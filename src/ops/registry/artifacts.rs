@@ -68,8 +68,8 @@ pub(super) fn read_all(
 /// # Errors
 /// A store error where a record is damaged.
 pub(super) fn find(workspace: &Workspace, snapshot: &Snapshot, files: Vec<ReadFile>) -> Result<Vec<Found>> {
-    let mut here = Here::of(workspace);
-    files.into_iter().map(|file| recorded(snapshot, &mut here, file)).collect()
+    let here = Here::of(workspace);
+    files.into_iter().map(|file| recorded(snapshot, &here, file)).collect()
 }
 
 /// A file to be read.
@@ -190,7 +190,7 @@ fn read(workspace: &Workspace, wanted: Wanted) -> Result<ReadFile> {
 }
 
 /// Holds a file against what is recorded of its place.
-fn recorded(snapshot: &Snapshot, here: &mut Here<'_>, file: ReadFile) -> Result<Found> {
+fn recorded(snapshot: &Snapshot, here: &Here<'_>, file: ReadFile) -> Result<Found> {
     let ReadFile { held, source } = file;
     let mut found = Found { held, source, writers: Vec::new(), changed_since: None, copied: None };
     let Some(artifact) = &found.source else { return Ok(found) };
@@ -243,7 +243,7 @@ fn copied_before(snapshot: &Snapshot, artifact: ArtifactNo) -> Result<Option<(Ru
 /// Finds the last run that wrote the bytes of a file at another place, one of this workspace before others.
 fn copied(
     snapshot: &Snapshot,
-    here: &mut Here<'_>,
+    here: &Here<'_>,
     artifact: &Artifact,
 ) -> Result<Option<(RunNo, ArtifactPath)>> {
     let Some(first) = snapshot.artifacts_with(&artifact.digest)?.first().copied() else {

@@ -98,7 +98,7 @@ pub(crate) fn lost_code(
     views: &[ModelView],
 ) -> Result<Vec<LostCode>> {
     let mut commits = Commits::new(workspace, snapshot);
-    let mut here = Here::of(workspace);
+    let here = Here::of(workspace);
     let mut known: HashMap<ArtifactNo, bool> = HashMap::new();
     let digests = workspace.digests().reading_all();
     let is_kept = |digest: &Digest| match workspace.contents().check(digest) {

@@ -30,7 +30,7 @@ impl Showing<'_> {
         if gone.is_empty() {
             return;
         }
-        let mut here = Here::of(self.workspace);
+        let here = Here::of(self.workspace);
         for TraceRun { head, .. } in &mut report.runs {
             if here.has_run(self.snapshot, head.view.number).unwrap_or(false) {
                 let of_run = commits_of(&head.view, root).filter(|commit| gone.contains(commit));

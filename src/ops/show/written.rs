@@ -21,7 +21,7 @@ pub(super) struct Written<'a> {
 impl Showing<'_> {
     /// Finds who wrote what is asked about; of a file of this disk, whoever of this workspace did, if anybody did.
     pub(super) fn written(&self, target: &FileTarget) -> Result<Written<'_>> {
-        let mut here = Here::of(self.workspace);
+        let here = Here::of(self.workspace);
         let mut writes = query::writers(self.snapshot, target.number)?;
         let until = target.until();
         writes.retain(|write| write.at <= until);
@@ -40,7 +40,7 @@ impl Showing<'_> {
 
     /// Names the step and the run of it.
     pub(super) fn writer(&self, written: Written<'_>) -> Result<Option<Writer>> {
-        let Written { mut here, last, elsewhere, .. } = written;
+        let Written { here, last, elsewhere, .. } = written;
         let Some(last) = last else {
             return Ok(None);
         };

@@ -10,7 +10,7 @@ use crate::store::{ArtifactNo, GO_ON, RunNo, StepNo};
 
 impl Looking<'_> {
     /// Returns true where the newest version of a file was written, or of a source was read, by no run that was recorded here.
-    pub(super) fn is_of_elsewhere(&mut self, file: &NewestFile) -> Result<bool> {
+    pub(super) fn is_of_elsewhere(&self, file: &NewestFile) -> Result<bool> {
         if let Some(write) = &file.writer {
             return Ok(!self.is_recorded_here(write.step)?);
         }
@@ -18,7 +18,7 @@ impl Looking<'_> {
     }
 
     /// Tells whether a run that was recorded here read a version; `None` where none did anywhere.
-    fn is_read_here(&mut self, version: ArtifactNo) -> Result<Option<bool>> {
+    fn is_read_here(&self, version: ArtifactNo) -> Result<Option<bool>> {
         // One step of each run tells.
         let mut steps: HashMap<RunNo, StepNo> = HashMap::new();
         self.snapshot.reads_between(version, i64::MIN, i64::MAX, |_, step| {
@@ -49,9 +49,8 @@ impl Looking<'_> {
             if newest.superseded || !self.is_of_elsewhere(&newest)? {
                 continue;
             }
-            let here = &mut self.here;
             let own = query::newest_file_known_to(self.snapshot, newest.path_no, &mut |step| {
-                here.has_step(self.snapshot, step)
+                self.is_recorded_here(step)
             })?;
             let Some(own) = own else { continue };
             let lies = now.map_or(Ok(None), |now| self.snapshot.artifact_no(newest.path_no, &now))?;
@@ -69,16 +68,15 @@ impl Looking<'_> {
     }
 
     /// Finds who took a file away; of one that is judged by what runs of this workspace know, whoever of them did.
-    pub(super) fn removal(&mut self, at: usize) -> Result<Option<Removal>> {
+    pub(super) fn removal(&self, at: usize) -> Result<Option<Removal>> {
         let path_no = self.files[at].path_no;
         if !self.newer_elsewhere.contains_key(&at) {
             return query::removed(self.snapshot, path_no);
         }
-        let here = &mut self.here;
-        query::removed_as_known_to(self.snapshot, path_no, &mut |step| here.has_step(self.snapshot, step))
+        query::removed_as_known_to(self.snapshot, path_no, &mut |step| self.is_recorded_here(step))
     }
 
-    fn is_recorded_here(&mut self, step: StepNo) -> Result<bool> {
+    fn is_recorded_here(&self, step: StepNo) -> Result<bool> {
         self.here.has_step(self.snapshot, step)
     }
 

@@ -1,6 +1,5 @@
 //! Files that were made from what is no longer so, or from what is not certain.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
@@ -8,7 +7,6 @@ use super::files::OnDisk;
 use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile};
 use crate::error::Result;
 use crate::model::{Artifact, Digest};
-use crate::ops::here::Here;
 use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Removal, Write, unique_tail};
 use crate::store::{ArtifactNo, PathNo, RunNo};
 
@@ -51,13 +49,13 @@ impl Looking<'_> {
         let gone: Vec<usize> =
             self.disk.iter().filter(|(_, disk)| **disk == OnDisk::Gone).map(|(at, _)| *at).collect();
         for at in gone {
-            let file = self.files[at].clone();
+            let file = &self.files[at];
             let is_source = file.writer.is_none() || file.read_since.is_some();
             if is_source
                 && file.artifact.has_content()
                 && file.artifact.path.is_inside()
                 && self.new_name(at).is_none()
-                && !self.is_of_elsewhere(&file)?
+                && !self.is_of_elsewhere(file)?
             {
                 match self.removal(at)? {
                     None => drop(self.gone.insert(at, None)),
@@ -92,8 +90,7 @@ impl Looking<'_> {
         ancestry: &Ancestry,
     ) -> Result<HashMap<usize, MayBeStale>> {
         let mut may_be_stale = HashMap::new();
-        let here = RefCell::new(Here::of(self.workspace));
-        let is_here = |run| here.borrow_mut().has_run(self.snapshot, run);
+        let is_here = |run| self.here.has_run(self.snapshot, run);
         let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path), &is_here)?;
         for (number, ((at, _), found)) in current.iter().zip(outdated).enumerate() {
             let OutOfDate { stale, left_over, settled, kept_up, may_be, left_by, carried } = found;
@@ -137,9 +134,9 @@ impl Looking<'_> {
         let file = self.stale_file(at, causes)?;
         if is_gone && !self.removed.contains_key(&at) {
             let number = self.files[at].number;
-            let reads =
-                self.snapshot.reads_between(number, i64::MIN, i64::MAX, |_, _| Ok(ControlFlow::Break(())))?;
-            if reads.is_break() || !self.snapshot.models_with_any(&[number])?.is_empty() {
+            if self.snapshot.first_read(number)?.is_some()
+                || !self.snapshot.models_with_any(&[number])?.is_empty()
+            {
                 return Ok(());
             }
             let is_other = |other: &RecordedFile| other.artifact.path != file.file.artifact.path;

@@ -19,7 +19,7 @@ impl Verifying<'_> {
         let contents = self.workspace.contents();
         let mut commits = Commits::new(self.workspace, snapshot);
         // The policy says nothing of what is promised.
-        let mut here = Here::of(self.workspace);
+        let here = Here::of(self.workspace);
         // Where the journal cannot be listed, nothing is put down to others.
         let mut is_from_here = |origin: Origin<'_>| match origin {
             Origin::Run(run) => here.has_run(snapshot, run).unwrap_or(true),
