@@ -371,9 +371,7 @@ impl Showing<'_> {
     fn by_other_names(&self, target: &FileTarget) -> Result<Vec<ArtifactNo>> {
         let mut found = Vec::new();
         for name in other_names(self.workspace, self.snapshot, &target.artifact.path)? {
-            let path = self.snapshot.path_no(&name)?;
-            let digest = &target.artifact.digest;
-            found.extend(path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, digest))?);
+            found.extend(self.snapshot.version_no(&name, &target.artifact.digest)?);
         }
         Ok(found)
     }

@@ -43,6 +43,11 @@ impl Snapshot {
         Ok(sorted.into_iter().map(|(_, version)| version).collect())
     }
 
+    /// Returns the artifact with this path and content, as [`Snapshot::artifact_no`] does.
+    pub fn version_no(&self, path: &ArtifactPath, digest: &Digest) -> Result<Option<ArtifactNo>> {
+        self.path_no(path)?.map_or(Ok(None), |path| self.artifact_no(path, digest))
+    }
+
     /// Returns the artifact with this path and content. Where two statements differ on the size of the content, that with the
     /// smaller one.
     pub fn artifact_no(&self, path: PathNo, digest: &Digest) -> Result<Option<ArtifactNo>> {
@@ -63,9 +68,7 @@ impl Snapshot {
     ) -> Result<Vec<ArtifactNo>> {
         let mut numbers = Vec::new();
         for artifact in artifacts {
-            if let Some(path) = self.path_no(&artifact.path)? {
-                numbers.extend(self.artifact_no(path, &artifact.digest)?);
-            }
+            numbers.extend(self.version_no(&artifact.path, &artifact.digest)?);
         }
         Ok(numbers)
     }

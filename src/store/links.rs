@@ -31,8 +31,7 @@ impl Snapshot {
     /// # Errors
     /// A store error where a record is damaged.
     pub fn link_text_of(&self, artifact: &Artifact) -> Result<Option<LinkText>> {
-        let path = self.path_no(&artifact.path)?;
-        let number = path.map_or(Ok(None), |path| self.artifact_no(path, &artifact.digest))?;
+        let number = self.version_no(&artifact.path, &artifact.digest)?;
         number.map_or(Ok(None), |number| self.link_text(number))
     }
 

@@ -196,8 +196,7 @@ impl Crating<'_> {
             return Ok(false);
         }
         let snapshot = self.source.snapshot;
-        let path = snapshot.path_no(&artifact.path)?;
-        let number = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &artifact.digest))?;
+        let number = snapshot.version_no(&artifact.path, &artifact.digest)?;
         let Some(number) = number else { return Ok(true) };
         Ok(!snapshot.is_written(number)?)
     }

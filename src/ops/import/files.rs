@@ -175,13 +175,8 @@ fn record(
 
 /// Returns true where some step is recorded to have written these bytes there.
 fn is_known(snapshot: &Snapshot, artifact: &Artifact) -> Result<bool> {
-    let Some(path) = snapshot.path_no(&artifact.path)? else {
-        return Ok(false);
-    };
-    let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else {
-        return Ok(false);
-    };
-    snapshot.is_written(number)
+    let number = snapshot.version_no(&artifact.path, &artifact.digest)?;
+    number.map_or(Ok(false), |number| snapshot.is_written(number))
 }
 
 /// Returns when a file was last changed; a time in the future, or before 1970, is none to go by.

@@ -58,11 +58,5 @@ pub(crate) fn was_projected(
 
 /// Returns true where a step is recorded to have written these bytes there.
 fn was_written(snapshot: &Snapshot, path: &ArtifactPath, digest: &Digest) -> Result<bool> {
-    let Some(path_no) = snapshot.path_no(path)? else {
-        return Ok(false);
-    };
-    let Some(artifact) = snapshot.artifact_no(path_no, digest)? else {
-        return Ok(false);
-    };
-    snapshot.is_written(artifact)
+    snapshot.version_no(path, digest)?.map_or(Ok(false), |version| snapshot.is_written(version))
 }

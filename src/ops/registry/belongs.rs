@@ -129,8 +129,7 @@ fn is_made_from(snapshot: &Snapshot, found: &Found, file: &Artifact, run: RunNo)
         Some((_, path)) => path,
         None => &file.path,
     };
-    let Some(path) = snapshot.path_no(path)? else { return Ok(false) };
-    let Some(artifact) = snapshot.artifact_no(path, &file.digest)? else { return Ok(false) };
+    let Some(artifact) = snapshot.version_no(path, &file.digest)? else { return Ok(false) };
     let trace = upstream_of(snapshot, &[(artifact, i64::MAX)], u32::MAX)?;
     Ok(trace.steps.iter().any(|step| step.run == run))
 }

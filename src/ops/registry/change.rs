@@ -172,12 +172,7 @@ fn in_use(held: &Held<'_>, view: &ModelView) -> Result<Option<String>> {
 /// Lists the versions that were made from a version: by their entry, or because they learned from its files.
 fn based_on(held: &Held<'_>, view: &ModelView) -> Result<Vec<String>> {
     let snapshot = &held.snapshot;
-    let mut numbers = Vec::new();
-    for artifact in &view.model.artifacts {
-        let Some(path) = snapshot.path_no(&artifact.artifact.path)? else { continue };
-        let Some(number) = snapshot.artifact_no(path, &artifact.artifact.digest)? else { continue };
-        numbers.push(number);
-    }
+    let numbers = snapshot.artifact_nos(view.model.artifacts.iter().map(|named| &named.artifact))?;
     let start = Start::Files(&numbers);
     let trace = downstream_of(snapshot, start, u32::MAX)?;
     let learned = learned_from(snapshot, start, &trace, u32::MAX)?;

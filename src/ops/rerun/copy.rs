@@ -487,8 +487,7 @@ impl Source<'_> {
 
     /// Puts a file into the copy that another commit has, where that of the run is gone.
     fn bring_committed(&mut self, artifact: &Artifact, place: &Path) -> Result<Brought> {
-        let path = self.snapshot.path_no(&artifact.path)?;
-        let number = path.map_or(Ok(None), |path| self.snapshot.artifact_no(path, &artifact.digest))?;
+        let number = self.snapshot.version_no(&artifact.path, &artifact.digest)?;
         let Some(committed) = number.map_or(Ok(None), |number| self.commits.find(number))? else {
             return Ok(Brought::Missing);
         };

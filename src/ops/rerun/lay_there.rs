@@ -64,8 +64,7 @@ impl LayThere {
             let used = step.used.iter().map(|edge| &edge.artifact);
             for artifact in used {
                 own.insert(&artifact.path);
-                let path = snapshot.path_no(&artifact.path)?;
-                let known = path.map_or(Ok(None), |path| snapshot.artifact_no(path, &artifact.digest))?;
+                let known = snapshot.version_no(&artifact.path, &artifact.digest)?;
                 if let Some((at, is_written)) = known.and_then(|known| seen.since(known)) {
                     found.since.insert(artifact.clone(), at);
                     found.is_any_written |= is_written;

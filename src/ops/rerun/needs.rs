@@ -147,8 +147,7 @@ fn relative(folder: &Path, place: &Path) -> PathBuf {
 pub(super) fn made_by_runs(snapshot: &Snapshot, original: &Original) -> Result<Vec<ArtifactPath>> {
     let mut made = Vec::new();
     for (path, artifact) in Needs::of(original).files {
-        let number =
-            snapshot.path_no(&path)?.map_or(Ok(None), |no| snapshot.artifact_no(no, &artifact.digest))?;
+        let number = snapshot.version_no(&path, &artifact.digest)?;
         if path.is_inside() && number.map_or(Ok(false), |number| snapshot.is_written(number))? {
             made.push(path);
         }

@@ -334,8 +334,7 @@ fn strangers(
             view = Some(workspace.view()?);
         }
         let Some(snapshot) = view.as_ref().map(|view| &view.snapshot) else { continue };
-        let number = snapshot.path_no(path)?;
-        if number.map_or(Ok(None), |path| snapshot.artifact_no(path, &there))?.is_none() {
+        if snapshot.version_no(path, &there)?.is_none() {
             strangers.push((path.clone(), place));
         }
     }

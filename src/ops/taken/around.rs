@@ -56,8 +56,7 @@ pub(super) fn run_around(
 /// Returns when a run last wrote a version of a file, as far as that is recorded.
 pub(super) fn written_in(snapshot: &Snapshot, run: NodeId, artifact: &Artifact) -> Result<Option<Timestamp>> {
     let Some(run) = snapshot.run_no(run)? else { return Ok(None) };
-    let Some(path) = snapshot.path_no(&artifact.path)? else { return Ok(None) };
-    let Some(number) = snapshot.artifact_no(path, &artifact.digest)? else { return Ok(None) };
+    let Some(number) = snapshot.version_no(&artifact.path, &artifact.digest)? else { return Ok(None) };
     let written = snapshot.writes_until(number, i64::MAX, |at, step| {
         let is_of_run = snapshot.run_of(step)? == Some(run);
         Ok(if is_of_run { ControlFlow::Break(at) } else { ControlFlow::Continue(()) })

@@ -10,8 +10,7 @@ use crate::store::tests::world::{CONTENTS, PATHS, artifact};
 use crate::store::{ArtifactNo, Snapshot};
 
 fn number(snapshot: &Snapshot, artifact: &Artifact) -> Option<ArtifactNo> {
-    let path = snapshot.path_no(&artifact.path).unwrap()?;
-    snapshot.artifact_no(path, &artifact.digest).unwrap()
+    snapshot.version_no(&artifact.path, &artifact.digest).unwrap()
 }
 
 /// Reads `id: reads > writes`, each edge `path=content@time`, paths and contents by number, with `?` behind it where it is inferred; a

@@ -57,9 +57,7 @@ pub(super) fn upstream(snapshot: &Snapshot, found: &RunDiff) -> Result<Vec<Upstr
 
 /// Returns the run that last made a version before a run began.
 fn maker(snapshot: &Snapshot, artifact: &Artifact, before: i64) -> Result<Option<NodeId>> {
-    let number = snapshot.path_no(&artifact.path)?;
-    let number = number.map_or(Ok(None), |path| snapshot.artifact_no(path, &artifact.digest))?;
-    let Some(number) = number else { return Ok(None) };
+    let Some(number) = snapshot.version_no(&artifact.path, &artifact.digest)? else { return Ok(None) };
     let Origin::Written(last) = origin(snapshot, number, before, None)? else { return Ok(None) };
     let run = snapshot.run_of(last.step)?;
     Ok(run.map_or(Ok(None), |run| snapshot.run(run))?.map(|run| run.id))
