@@ -3,6 +3,7 @@
 mod fresh;
 mod kept_up;
 mod left;
+mod passes;
 mod reading;
 mod told;
 
@@ -13,9 +14,9 @@ use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
-use fresh::{Fresh, Way};
 use kept_up::{Done, KeptUp};
-use left::{Fate, Found, Leads, Left};
+use left::Fate;
+use passes::Passes;
 use reading::Reading;
 
 /// As many causes are named of each file.
@@ -86,11 +87,12 @@ struct Seen {
 type ReadPlace = (usize, usize);
 
 /// Who goes back to a node.
-enum Reader {
-    /// One that read what was made there.
-    Read(ReadPlace),
-    /// One whose own ways back are all of the node's.
-    Along(usize),
+struct Reader {
+    node: usize,
+    /// Which of its reads leads there; none, where all ways back of the other node are its own.
+    read: Option<usize>,
+    /// The first ways on which it does.
+    counts_on: Ways,
 }
 
 /// A path that has other bytes now than were read there.
@@ -112,14 +114,6 @@ struct ReadBy {
     node: usize,
     seen: Seen,
     sort: Sort,
-}
-
-/// What was found on some ways.
-struct Pass {
-    /// The paths that make the targets' nodes stale, by node.
-    left: HashMap<usize, Found>,
-    /// The reads that do no harm there, since what was read was made anew.
-    anew: HashSet<ReadPlace>,
 }
 
 /// Which ways back are gone.
@@ -307,45 +301,34 @@ impl Ancestry {
         if moved.is_empty() {
             return Ok(vec![OutOfDate::default(); self.starts.len()]);
         }
-        let mut fresh = Fresh::new(snapshot, self, current);
-        let mut left = Left::new(snapshot, is_here, self.starts.iter().copied());
-        let mut pass = |ways: Ways, fresh: &mut Fresh| self.overtaken_anew(&moved, ways, fresh, &mut left);
-        let certain = pass(Ways::Certain, &mut fresh)?;
-        let doubtful = fresh.has_doubts().then(|| pass(Ways::Doubtful, &mut fresh)).transpose()?;
-        let carried = self.reads_on(Ways::Carried).then(|| pass(Ways::Carried, &mut fresh)).transpose()?;
-        let widest = carried.as_ref().or(doubtful.as_ref()).unwrap_or(&certain);
-        let kept_up = (Ways::Carried, &widest.anew);
-        let kept_up = self.overtaken(&moved, |moved| &moved.kept_up, kept_up, &mut fresh, &mut left)?;
+        let mut passes = Passes::new(snapshot, self, &moved, current, is_here);
+        let certain = passes.pass(Ways::Certain)?;
+        let doubtful = passes.have_doubts().then(|| passes.pass(Ways::Doubtful)).transpose()?;
+        let carried = self.reads_on(Ways::Carried).then(|| passes.pass(Ways::Carried)).transpose()?;
+        let kept_up = passes.kept_up(carried.as_ref().or(doubtful.as_ref()).unwrap_or(&certain))?;
+        let named = |seen: &Causes<Seen>| seen.map(|seen| Outdated { path: seen.path, used: seen.artifact });
         let mut outdated = Vec::with_capacity(self.starts.len());
         for (start, target) in self.starts.iter().zip(&self.targets) {
-            let found =
-                |seen: &Causes<Seen>| seen.map(|seen| Outdated { path: seen.path, used: seen.artifact });
-            let mut file = OutOfDate { kept_up: found(&kept_up[*start]), ..OutOfDate::default() };
+            let kept_up = kept_up.get(start).map(named).unwrap_or_default();
+            let mut file = OutOfDate { kept_up, ..OutOfDate::default() };
             let mut is_said = false;
             for (pass, is_certain) in [(Some(&certain), true), (doubtful.as_ref(), false)] {
-                let Some(pass) = pass.filter(|_| !is_said).and_then(|pass| pass.left.get(start)) else {
-                    continue;
-                };
-                is_said = true;
-                match left.fate(pass, target)? {
-                    Fate::Stale(causes) if is_certain => file.stale = found(&causes),
-                    Fate::Stale(causes) => file.may_be = found(&causes),
-                    Fate::LeftAsIs(run, causes) => {
-                        (file.may_be, file.left_by) = (found(&causes), Some(run));
-                    }
-                    Fate::LeftOver(run, causes) => file.left_over = Some((run, found(&causes))),
-                    Fate::Settled(causes) => {
-                        file.settled = found(&causes);
-                        is_said = false;
-                    }
+                let Some(pass) = pass.filter(|_| !is_said) else { continue };
+                let Some((fate, causes)) = passes.fate(pass, *start, target)? else { continue };
+                let causes = named(&causes);
+                is_said = fate != Fate::Settled;
+                match fate {
+                    Fate::Stale if is_certain => file.stale = causes,
+                    Fate::Stale => file.may_be = causes,
+                    Fate::LeftAsIs(run) => (file.may_be, file.left_by) = (causes, Some(run)),
+                    Fate::LeftOver(run) => file.left_over = Some((run, causes)),
+                    Fate::Settled => file.settled = causes,
                 }
             }
-            if !is_said
-                && file.kept_up.is_empty()
-                && let Some(pass) = carried.as_ref().and_then(|pass| pass.left.get(start))
-                && let Fate::Stale(causes) | Fate::LeftAsIs(_, causes) = left.fate(pass, target)?
+            if let Some(pass) = carried.as_ref().filter(|_| !is_said && file.kept_up.is_empty())
+                && let Some((Fate::Stale | Fate::LeftAsIs(_), causes)) = passes.fate(pass, *start, target)?
             {
-                file.carried = found(&causes);
+                file.carried = named(&causes);
             }
             outdated.push(file);
         }
@@ -355,36 +338,6 @@ impl Ancestry {
     /// Tells whether anything was read that counts on such ways first.
     fn reads_on(&self, ways: Ways) -> bool {
         self.nodes.iter().flat_map(|node| &node.reads).any(|read| read.sort.counts_on() == ways)
-    }
-
-    /// Finds what makes files stale on some ways.
-    fn overtaken_anew(
-        &self,
-        moved: &[Moved],
-        ways: Ways,
-        fresh: &mut Fresh,
-        left: &mut Left,
-    ) -> Result<Pass> {
-        let mut anew: HashSet<ReadPlace> = HashSet::new();
-        loop {
-            let overtaken = self.overtaken(moved, |moved| &moved.reads, (ways, &anew), fresh, left)?;
-            // Nothing is made anew from itself: a later write counts only when it was found up to date without that.
-            let reads = self.nodes.iter().enumerate().flat_map(|(at, node)| {
-                node.reads.iter().enumerate().map(move |(number, read)| ((at, number), read))
-            });
-            let newly = reads.filter(|(place, read)| {
-                let is_wanted = read.from.is_some_and(|from| !overtaken[from].is_empty());
-                is_wanted
-                    && ways.lead_through(read.sort.counts_on())
-                    && read.renewed.is_some_and(|way| overtaken[way].is_empty())
-                    && !anew.contains(place)
-            });
-            let newly: Vec<ReadPlace> = newly.map(|(place, _)| place).collect();
-            if newly.is_empty() {
-                return Ok(Pass { left: left.take(), anew });
-            }
-            anew.extend(newly);
-        }
     }
 
     /// Finds the paths that have other bytes now than were read there by any node, in order.
@@ -454,99 +407,19 @@ impl Ancestry {
     }
 
     /// Returns who goes back to each node.
-    fn readers(&self, ways: Ways) -> Vec<Vec<Reader>> {
+    fn readers(&self) -> Vec<Vec<Reader>> {
         let mut readers: Vec<Vec<Reader>> = (0..self.nodes.len()).map(|_| Vec::new()).collect();
-        for (at, node) in self.nodes.iter().enumerate() {
-            for (number, read) in node.reads.iter().enumerate() {
-                if let Some(from) = read.from.filter(|_| ways.lead_through(read.sort.counts_on())) {
-                    readers[from].push(Reader::Read((at, number)));
+        for (node, of) in self.nodes.iter().enumerate() {
+            for (number, read) in of.reads.iter().enumerate() {
+                if let Some(from) = read.from {
+                    readers[from].push(Reader { node, read: Some(number), counts_on: read.sort.counts_on() });
                 }
             }
-            for other in &node.along {
-                readers[*other].push(Reader::Along(at));
+            for other in &of.along {
+                readers[*other].push(Reader { node, read: None, counts_on: Ways::Certain });
             }
         }
         readers
-    }
-
-    /// Returns, for each node, the paths that make it stale, each with the last version of it that went in on a way that does;
-    /// not on ways through a read that is up to date all the same.
-    fn overtaken(
-        &self,
-        moved: &[Moved],
-        reads: impl Fn(&Moved) -> &Vec<ReadBy>,
-        (ways, up_to_date): (Ways, &HashSet<ReadPlace>),
-        fresh: &mut Fresh,
-        left: &mut Left,
-    ) -> Result<Vec<Causes<Seen>>> {
-        left.begin();
-        let mut overtaken: Vec<Causes<Seen>> = vec![Causes::default(); self.nodes.len()];
-        // Which of the paths met each node last, and on which ways.
-        let mut met_by: Vec<(usize, Vec<Way>)> = vec![(0, Vec::new()); self.nodes.len()];
-        for (number, moved) in moved.iter().enumerate() {
-            let number = number + 1;
-            let mut reads =
-                reads(moved).iter().filter(|read| ways.lead_through(read.sort.counts_on())).peekable();
-            if reads.peek().is_some() {
-                fresh.turn_to(moved)?;
-            }
-            // The last versions come first: who is met by one of them need not be met again.
-            for ReadBy { node, seen, sort } in reads {
-                let written = self.nodes[*node].step.and_then(|(_, run)| moved.writes.get(&run));
-                if written.is_some_and(|written| *written >= seen.at) {
-                    continue;
-                }
-                let mut frontier = vec![(*node, Way::from(*sort))];
-                while let Some((at, way)) = frontier.pop() {
-                    let own_step = self.nodes[at].step.map(|(step, _)| step);
-                    let (met, met_on) = &mut met_by[at];
-                    let is_met = *met == number;
-                    if (is_met && met_on.iter().any(|other| other.covers(&way, own_step.is_some())))
-                        || fresh.ends(&way, at)
-                    {
-                        continue;
-                    }
-                    if !is_met {
-                        *met = number;
-                        met_on.clear();
-                        overtaken[at].add(*seen, self.causes_max);
-                        left.add((at, self.run_of(at)), moved, *seen, self.causes_max)?;
-                    }
-                    met_on.retain(|other| !way.covers(other, own_step.is_some()));
-                    met_on.push(way);
-                    let way = way.at(own_step);
-                    for reader in fresh.readers(ways, at) {
-                        match *reader {
-                            Reader::Along(other) => {
-                                let is_same_step =
-                                    own_step.is_some() && self.nodes[other].step == self.nodes[at].step;
-                                if !fresh.is_done_beside(&way, at, other)? {
-                                    frontier.push((other, way.along(is_same_step)));
-                                }
-                            }
-                            Reader::Read(place @ (node, number)) => {
-                                let read = &self.nodes[node].reads[number];
-                                let is_nearer = read.seen.path == moved.path;
-                                if is_nearer || up_to_date.contains(&place) {
-                                    continue;
-                                }
-                                let leads = match read.is_copy {
-                                    true => Leads::On,
-                                    false => left.leads_on(self.run_of(at), moved, read.seen.artifact)?,
-                                };
-                                if leads == Leads::InDoubt {
-                                    fresh.doubt();
-                                }
-                                if leads == Leads::On || (leads == Leads::InDoubt && ways != Ways::Certain) {
-                                    frontier.push((node, fresh.through(place, way, ways)?));
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Ok(overtaken)
     }
 
     /// Returns, for each target, what was changed while it was read on the way to it, by path.
@@ -568,7 +441,7 @@ impl Ancestry {
         for (artifact, nodes) in read_by {
             named.insert(snapshot.artifact(artifact)?, nodes);
         }
-        let readers = self.readers(Ways::Doubtful);
+        let readers = self.readers();
         let is_target: HashSet<usize> = self.starts.iter().copied().collect();
         let mut found: HashMap<usize, Causes<&Artifact>> = HashMap::new();
         // Which of the artifacts met each node last.
@@ -582,10 +455,8 @@ impl Ancestry {
                 if is_target.contains(&at) {
                     found.entry(at).or_default().add(artifact, self.causes_max);
                 }
-                frontier.extend(readers[at].iter().map(|reader| match reader {
-                    Reader::Along(other) => *other,
-                    Reader::Read((node, _)) => *node,
-                }));
+                let readers = readers[at].iter().filter(|by| Ways::Doubtful.lead_through(by.counts_on));
+                frontier.extend(readers.map(|reader| reader.node));
             }
         }
         let of = |start: &usize| {
@@ -637,8 +508,6 @@ impl Sort {
 }
 
 impl Ways {
-    const ALL: [Ways; 3] = [Ways::Certain, Ways::Doubtful, Ways::Carried];
-
     fn lead_through(self, counts_on: Ways) -> bool {
         self >= counts_on
     }

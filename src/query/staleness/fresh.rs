@@ -30,8 +30,8 @@ pub(super) struct Fresh<'a> {
     current: &'a dyn Fn(PathNo) -> Option<Now>,
     /// What lies at the path.
     now: Now,
-    /// Who goes back to each node, on each sort of ways.
-    readers: [Vec<Vec<Reader>>; 3],
+    /// Who goes back to each node.
+    readers: Vec<Vec<Reader>>,
     /// Who knows what lies at the path now, on ways where all is certain, and on doubtful ones.
     knowing: [Rc<Knowing>; 2],
     /// Of each file that steps which know it wrote on, one step of each such command; each has a bit in [`Way::passed`].
@@ -108,7 +108,7 @@ impl<'a> Fresh<'a> {
             ancestry,
             current,
             now: Now::Gone(None),
-            readers: Ways::ALL.map(|ways| ancestry.readers(ways)),
+            readers: ancestry.readers(),
             knowing: Default::default(),
             writing_on: Vec::new(),
             is_anything_told: ancestry
@@ -123,8 +123,9 @@ impl<'a> Fresh<'a> {
         }
     }
 
-    pub(super) fn readers(&self, ways: Ways, node: usize) -> &[Reader] {
-        &self.readers[ways as usize][node]
+    /// Lists who goes back to a node on some ways.
+    pub(super) fn readers(&self, ways: Ways, node: usize) -> impl Iterator<Item = &Reader> {
+        self.readers[node].iter().filter(move |reader| ways.lead_through(reader.counts_on))
     }
 
     /// Finds who knows what lies at a path now.
@@ -149,10 +150,7 @@ impl<'a> Fresh<'a> {
         let mut frontier: Vec<usize> = fresh().map(|read| read.node).collect();
         while let Some(at) = frontier.pop() {
             if known.insert(at) {
-                frontier.extend(self.readers(ways, at).iter().map(|reader| match reader {
-                    Reader::Along(other) => *other,
-                    Reader::Read((node, _)) => *node,
-                }));
+                frontier.extend(self.readers(ways, at).map(|reader| reader.node));
             }
         }
         let mut seen: HashMap<StepNo, i64> = HashMap::new();

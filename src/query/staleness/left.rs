@@ -11,10 +11,7 @@
 //! - One that read the file may have found it as it should be, or have gone on with it since it was there already; one that wrote files of
 //!   other names may make one for each run, or for each of its settings. That is a doubt, and so is what was made from such files.
 
-use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::ControlFlow;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::{Causes, Moved, Now, Seen};
@@ -44,182 +41,173 @@ const UPDATERS: [&str; 14] = [
 /// Programs that compare files, and make none.
 const COMPARERS: [&str; 2] = ["cmp", "diff"];
 
-/// What was found of the files that are asked for.
+/// What commands left as it was.
 pub(super) struct Left<'a> {
     snapshot: &'a Snapshot,
     /// Whether a run is of this workspace: what one did elsewhere says nothing of what lies here.
     is_here: &'a dyn Fn(RunNo) -> Result<bool>,
-    /// The nodes that they came from.
-    starts: HashSet<usize>,
-    found: HashMap<usize, Found>,
-    verdicts: HashMap<(RunNo, PathNo), Rc<Verdict>>,
-    readers: HashMap<PathNo, Rc<Readers>>,
-    commands: HashMap<RunNo, Option<Rc<Command>>>,
+    /// The runs of which a command is recorded.
+    runs: HashMap<RunNo, Option<Known>>,
+    commands: HashMap<Command, CommandNo>,
+    readers: HashMap<PathNo, Rc<HashMap<CommandNo, Readers>>>,
+    /// Who wrote at a path.
+    writers: HashMap<PathNo, Rc<HashSet<RunNo>>>,
+    /// Runs of one command, by their begin. Each list is held once, whoever had what lies somewhere before it; the first has none.
+    lists: Vec<Rc<[RunNo]>>,
+    /// Those in both of two lists.
+    in_both: HashMap<[ListNo; 2], ListNo>,
     /// The folders in which two runs wrote the same file.
-    folders: RefCell<HashMap<[RunNo; 2], Folders>>,
+    folders: HashMap<[RunNo; 2], Folders>,
 }
+
+type CommandNo = usize;
+type ListNo = usize;
+
+/// The list that has no run.
+const NOBODY: ListNo = 0;
 
 /// Folders, by their names.
 type Folders = Rc<HashSet<Vec<u8>>>;
 
-/// What makes a file stale, and what of that its command had before it when it ran again.
-#[derive(Default, Clone)]
-pub(super) struct Found {
-    /// What was not before one that brings up to date what is not.
-    open: Causes<Seen>,
-    /// The runs that had all of that before them.
-    again: BTreeSet<RunNo>,
-    /// What was.
-    settled: Causes<Seen>,
-    /// The runs that had all of that before them.
-    settled_by: BTreeSet<RunNo>,
-}
-
-/// What is said of a file in the end.
-pub(super) enum Fate {
-    /// It is out of date by these.
-    Stale(Causes<Seen>),
-    /// Likewise; but its command had these before it, and left the file as it was.
-    LeftAsIs(RunNo, Causes<Seen>),
-    /// Likewise; its command makes it no more, as this run shows.
-    LeftOver(RunNo, Causes<Seen>),
-    /// It needs nothing for these.
-    Settled(Causes<Seen>),
-}
-
-/// What a run did with a file that it did not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Go {
-    /// It had no need of it, and wrote others there that had been written with it.
-    Passed,
-    /// It had no need of it, and wrote files of its own.
-    WroteOthers,
-    /// It read it, whatever for.
-    Read,
-    /// It compared it with what it would have written.
-    Compared,
-}
-
-/// Whether a way leads on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leads {
-    On,
-    InDoubt,
-    Nowhere,
-}
-
 /// The command line of a run, and where it was given.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 struct Command {
     arguments: Vec<String>,
     folder: String,
 }
 
-/// Who read what lies at a path now, and came to a good end, by command.
-type Readers = HashMap<Rc<Command>, Vec<Reader>>;
-
-struct Reader {
-    run: RunNo,
-    began: Option<(i64, NodeId)>,
-    /// Whether a program that brings up to date what is not read it.
+/// A run of a command.
+#[derive(Clone, Copy)]
+struct Known {
+    command: CommandNo,
+    /// When it began, and its key, which orders those of one moment the same way in every store.
+    began: (i64, NodeId),
+    /// Whether the command is a program that brings up to date what is not.
     is_updater: bool,
+    /// Whether it came to a good end, in this workspace.
+    tells: bool,
 }
 
-/// What is said of a path by the runs of a command.
+/// Which runs of a command read what lies at a path now.
+#[derive(Clone, Copy)]
+struct Readers {
+    /// Those in which a program that brings up to date what is not read it.
+    updaters: ListNo,
+    others: ListNo,
+}
+
+/// What makes a file stale, and which runs of its command had that before them.
 #[derive(Default)]
-struct Verdict {
-    /// Those in which a program that brings up to date what is not had it before it.
-    settled: BTreeSet<RunNo>,
-    /// Others that had it before them.
-    again: BTreeSet<RunNo>,
+pub(super) struct Found {
+    /// What was not before one that brings up to date what is not.
+    open: Causes<Seen>,
+    /// What was.
+    settled: Causes<Seen>,
+    by: By,
+}
+
+/// Who had what makes a file stale before it, in lists that also have runs from before the file was made.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+struct By {
+    /// Where anything is open, who had all that before it.
+    open: Option<ListNo>,
+    /// Where anything is settled, who had all that before it.
+    settled: Option<ListNo>,
+}
+
+/// What is said of a version in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is out of date.
+    Stale,
+    /// Likewise; but its command had what makes it so before it, and left the version as it was.
+    LeftAsIs(RunNo),
+    /// Likewise; its command makes it no more, as this run shows.
+    LeftOver(RunNo),
+    /// It needs nothing.
+    Settled,
+}
+
+impl By {
+    const NOBODY: By = By { open: Some(NOBODY), settled: None };
 }
 
 impl<'a> Left<'a> {
-    pub(super) fn new(
-        snapshot: &'a Snapshot,
-        is_here: &'a dyn Fn(RunNo) -> Result<bool>,
-        starts: impl IntoIterator<Item = usize>,
-    ) -> Self {
+    pub(super) fn new(snapshot: &'a Snapshot, is_here: &'a dyn Fn(RunNo) -> Result<bool>) -> Self {
         Left {
             snapshot,
             is_here,
-            starts: starts.into_iter().collect(),
-            found: HashMap::new(),
-            verdicts: HashMap::new(),
-            readers: HashMap::new(),
+            runs: HashMap::new(),
             commands: HashMap::new(),
-            folders: RefCell::default(),
+            readers: HashMap::new(),
+            writers: HashMap::new(),
+            lists: vec![Rc::default()],
+            in_both: HashMap::new(),
+            folders: HashMap::new(),
         }
     }
 
-    /// Forgets what was found.
-    pub(super) fn begin(&mut self) {
-        self.found.clear();
-    }
-
-    /// Takes what was found of each node.
-    pub(super) fn take(&mut self) -> HashMap<usize, Found> {
-        std::mem::take(&mut self.found)
-    }
-
-    /// Enters that a node, of a run, is out of date by what was read at a path.
+    /// Enters that what `run` made is out of date by what was read at a path.
     ///
     /// # Errors
     /// A store error where a record is damaged.
     pub(super) fn add(
         &mut self,
-        (node, run): (usize, Option<RunNo>),
-        moved: &Moved,
-        seen: Seen,
+        found: &mut Found,
+        run: Option<RunNo>,
+        (moved, seen): (&Moved, Seen),
         causes_max: usize,
     ) -> Result<()> {
-        if !self.starts.contains(&node) {
-            return Ok(());
-        }
-        let verdict = match run {
-            Some(run) => self.verdict(run, moved)?,
-            None => Rc::default(),
-        };
-        let found = self.found.entry(node).or_default();
-        let (causes, runs, by) = match verdict.settled.is_empty() {
-            true => (&mut found.open, &mut found.again, &verdict.again),
-            false => (&mut found.settled, &mut found.settled_by, &verdict.settled),
-        };
-        match causes.is_empty() {
-            true => runs.clone_from(by),
-            false => runs.retain(|run| by.contains(run)),
-        }
+        let by = self.had_before(run, moved)?;
+        let causes = if by.settled.is_some() { &mut found.settled } else { &mut found.open };
         causes.add(seen, causes_max);
+        found.by.open = self.in_all(found.by.open, by.open);
+        found.by.settled = self.in_all(found.by.settled, by.settled);
         Ok(())
     }
 
-    fn verdict(&mut self, run: RunNo, moved: &Moved) -> Result<Rc<Verdict>> {
-        if let Some(known) = self.verdicts.get(&(run, moved.path)) {
-            return Ok(Rc::clone(known));
-        }
-        let verdict = Rc::new(self.find(run, moved)?);
-        self.verdicts.insert((run, moved.path), Rc::clone(&verdict));
-        Ok(verdict)
-    }
-
-    fn find(&mut self, run: RunNo, moved: &Moved) -> Result<Verdict> {
-        let mut verdict = Verdict::default();
-        let Some(command) = self.command_of(run)? else { return Ok(verdict) };
+    /// Finds who had what lies at a path now before it, of the command of a run.
+    fn had_before(&mut self, run: Option<RunNo>, moved: &Moved) -> Result<By> {
+        let Some(own) = run.map_or(Ok(None), |run| self.known(run))? else { return Ok(By::NOBODY) };
         let readers = self.readers_of(moved)?;
-        let began = self.began(run)?;
-        for reader in readers.get(&command).into_iter().flatten().filter(|reader| reader.began >= began) {
-            if reader.is_updater {
-                verdict.settled.insert(reader.run);
-            } else if reader.run != run {
-                verdict.again.insert(reader.run);
-            }
-        }
-        Ok(verdict)
+        let Some(readers) = readers.get(&own.command) else { return Ok(By::NOBODY) };
+        Ok(match self.since(readers.updaters, &own).is_empty() {
+            true => By { open: Some(readers.others), settled: None },
+            false => By { open: None, settled: Some(readers.updaters) },
+        })
     }
 
-    /// Returns when a run began, with its key, which orders those of one moment the same way in every store.
-    fn began(&self, run: RunNo) -> Result<Option<(i64, NodeId)>> {
-        Ok(self.snapshot.run_origin(run)?.map(|origin| (origin.started_at.micros(), origin.id)))
+    /// Returns the runs of a list that did not begin before another one.
+    fn since(&self, list: ListNo, own: &Known) -> &[RunNo] {
+        let list = &self.lists[list];
+        let earlier =
+            |run: &RunNo| self.runs[run].as_ref().is_some_and(|known: &Known| known.began < own.began);
+        &list[list.partition_point(earlier)..]
+    }
+
+    /// Returns those that are in both of two lists, where there are two.
+    fn in_all(&mut self, one: Option<ListNo>, other: Option<ListNo>) -> Option<ListNo> {
+        let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
+        if one == other {
+            return Some(one);
+        }
+        let lists = [one.min(other), one.max(other)];
+        if let Some(known) = self.in_both.get(&lists) {
+            return Some(*known);
+        }
+        let [few, many] = lists.map(|list| Rc::clone(&self.lists[list]));
+        let many: HashSet<&RunNo> = many.iter().collect();
+        let both = self.add_list(few.iter().filter(|run| many.contains(run)).copied().collect());
+        self.in_both.insert(lists, both);
+        Some(both)
+    }
+
+    fn add_list(&mut self, runs: Rc<[RunNo]>) -> ListNo {
+        if runs.is_empty() {
+            return NOBODY;
+        }
+        self.lists.push(runs);
+        self.lists.len() - 1
     }
 
     /// Tells whether a step ran one of some programs, and did what it was to do.
@@ -232,7 +220,8 @@ impl<'a> Left<'a> {
         }))
     }
 
-    fn readers_of(&mut self, moved: &Moved) -> Result<Rc<Readers>> {
+    /// Finds who read what lies at a path now, and came to a good end, by command.
+    fn readers_of(&mut self, moved: &Moved) -> Result<Rc<HashMap<CommandNo, Readers>>> {
         if let Some(known) = self.readers.get(&moved.path) {
             return Ok(Rc::clone(known));
         }
@@ -247,123 +236,133 @@ impl<'a> Left<'a> {
                 Ok(GO_ON)
             })?;
         }
-        let mut readers = Readers::new();
+        let mut by_begin = Vec::with_capacity(by_run.len());
         for (run, steps) in by_run {
-            let Some(command) = self.command_of(run)? else { continue };
-            if !self.has_succeeded(run)? || !(self.is_here)(run)? {
-                continue;
+            if let Some(known) = self.known(run)?.filter(|known| known.tells) {
+                by_begin.push((known, run, steps));
             }
-            let program = command.arguments[0].rsplit('/').next().unwrap_or_default();
-            let mut is_updater = false;
-            if UPDATERS.contains(&program) {
-                for step in steps {
-                    is_updater = is_updater || self.has_done(step, &UPDATERS)?;
-                }
-            }
-            let began = self.began(run)?;
-            readers.entry(command).or_default().push(Reader { run, began, is_updater });
         }
-        let readers = Rc::new(readers);
+        by_begin.sort_unstable_by_key(|(known, ..)| known.began);
+        let mut runs: HashMap<CommandNo, [Vec<RunNo>; 2]> = HashMap::new();
+        for (known, run, steps) in by_begin {
+            let mut is_updater = false;
+            for step in steps.into_iter().filter(|_| known.is_updater) {
+                is_updater = is_updater || self.has_done(step, &UPDATERS)?;
+            }
+            runs.entry(known.command).or_default()[usize::from(is_updater)].push(run);
+        }
+        let lists = runs.into_iter().map(|(command, runs)| {
+            let [others, updaters] = runs.map(|runs| self.add_list(runs.into()));
+            (command, Readers { updaters, others })
+        });
+        let readers: Rc<HashMap<CommandNo, Readers>> = Rc::new(lists.collect());
         self.readers.insert(moved.path, Rc::clone(&readers));
         Ok(readers)
     }
 
-    fn command_of(&mut self, run: RunNo) -> Result<Option<Rc<Command>>> {
-        if let Some(known) = self.commands.get(&run) {
-            return Ok(known.clone());
+    fn known(&mut self, run: RunNo) -> Result<Option<Known>> {
+        if let Some(known) = self.runs.get(&run) {
+            return Ok(*known);
         }
-        let record =
-            self.snapshot.run(run)?.filter(|run| !run.arguments.is_empty() && run.rerun_of.is_none());
-        let command = record.map(|run| Rc::new(Command { arguments: run.arguments, folder: run.folder }));
-        self.commands.insert(run, command.clone());
-        Ok(command)
+        let record = self.snapshot.run(run)?;
+        let record = record.filter(|run| !run.arguments.is_empty() && run.rerun_of.is_none());
+        let known = match record {
+            Some(record) => {
+                let program = record.arguments[0].rsplit('/').next().unwrap_or_default();
+                let is_updater = UPDATERS.contains(&program);
+                let last = self.snapshot.outcomes(run)?.pop();
+                let has_succeeded = last.is_some_and(|outcome| outcome.status == RunStatus::Succeeded);
+                let command = Command { arguments: record.arguments, folder: record.folder };
+                let next = self.commands.len();
+                Some(Known {
+                    command: *self.commands.entry(command).or_insert(next),
+                    began: (record.started_at.micros(), record.id),
+                    is_updater,
+                    tells: has_succeeded && (self.is_here)(run)?,
+                })
+            }
+            None => None,
+        };
+        self.runs.insert(run, known);
+        Ok(known)
     }
 
-    fn has_succeeded(&self, run: RunNo) -> Result<bool> {
-        Ok(self.snapshot.outcomes(run)?.last().is_some_and(|outcome| outcome.status == RunStatus::Succeeded))
-    }
-
-    /// Says what is to be said of a file.
+    /// Says what is to be said of a file, and by what of all that was found.
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub(super) fn fate(&self, found: &Found, target: &Write) -> Result<Fate> {
-        let Found { open, again, settled, settled_by } = found;
+    pub(super) fn fate(&mut self, found: &Found, target: &Write) -> Result<(Fate, Causes<Seen>)> {
         let run = self.snapshot.run_of(target.step)?;
-        if !settled.is_empty() && !self.is_settled(run, settled_by, target.artifact)? {
-            let mut all = open.clone();
-            all.first.extend(&settled.first);
-            all.total += settled.total;
-            return Ok(Fate::Stale(all));
-        }
-        if open.is_empty() {
-            return Ok(Fate::Settled(settled.clone()));
-        }
-        Ok(match self.last_go(run, again, target.artifact)? {
-            None => Fate::Stale(open.clone()),
-            Some((_, Go::Compared)) => Fate::Settled(open.clone()),
-            Some((run, Go::Read | Go::WroteOthers)) => Fate::LeftAsIs(run, open.clone()),
-            Some((run, Go::Passed)) => Fate::LeftOver(run, open.clone()),
-        })
+        let causes = match (self.fate_by(found.by, run, target.artifact)?, found.by.open) {
+            (Some(fate), Some(_)) => return Ok((fate, found.open.clone())),
+            (Some(fate), None) => return Ok((fate, found.settled.clone())),
+            (None, _) => found.open.first.iter().chain(&found.settled.first),
+        };
+        let total = found.open.total + found.settled.total;
+        Ok((Fate::Stale, Causes { first: causes.copied().collect(), total }))
     }
 
-    /// Says whether a way from what was read at a path leads on to who read a version that `run` made on it.
+    /// Says what is to be said of a version that `run` made on a way from what was read at a path, by that.
     ///
     /// # Errors
     /// A store error where a record is damaged.
-    pub(super) fn leads_on(&mut self, run: Option<RunNo>, moved: &Moved, made: ArtifactNo) -> Result<Leads> {
-        let Some(own) = run else { return Ok(Leads::On) };
-        let verdict = self.verdict(own, moved)?;
-        if !verdict.settled.is_empty() {
-            let is_settled = self.is_settled(run, &verdict.settled, made)?;
-            return Ok(if is_settled { Leads::Nowhere } else { Leads::On });
+    pub(super) fn fate_on_way(
+        &mut self,
+        run: Option<RunNo>,
+        moved: &Moved,
+        made: ArtifactNo,
+    ) -> Result<Fate> {
+        let by = self.had_before(run, moved)?;
+        Ok(self.fate_by(by, run, made)?.unwrap_or(Fate::Stale))
+    }
+
+    /// Says what is to be said of a version that `run` made, by who had what makes it stale before it; `None` where it is stale also by
+    /// what was before a program that brings up to date what is not.
+    fn fate_by(&mut self, by: By, run: Option<RunNo>, made: ArtifactNo) -> Result<Option<Fate>> {
+        let own = run.map_or(Ok(None), |run| self.known(run))?;
+        let Some((run, own)) = run.zip(own).filter(|_| by != By::NOBODY) else {
+            return Ok(Some(Fate::Stale));
+        };
+        let writers = self.writers_at(self.snapshot.path_of(made))?;
+        if let Some(list) = by.settled {
+            let mut updaters = self.since(list, &own).iter();
+            if !updaters.any(|other| *other == run || !writers.contains(other)) {
+                return Ok(None);
+            }
         }
-        Ok(match self.last_go(run, &verdict.again, made)? {
-            Some((_, Go::Compared)) => Leads::Nowhere,
-            Some((_, Go::Read | Go::Passed | Go::WroteOthers)) => Leads::InDoubt,
-            None => Leads::On,
+        let Some(list) = by.open else { return Ok(Some(Fate::Settled)) };
+        let mut latest_first = self.since(list, &own).iter().rev();
+        let last = latest_first.find(|other| **other != run && !writers.contains(*other)).copied();
+        last.map_or(Ok(Fate::Stale), |last| self.fate_left_by(last, run, made)).map(Some)
+    }
+
+    /// Says what is to be said of a version by what the last run did with it that had all before it and did not write there.
+    fn fate_left_by(&mut self, last: RunNo, own: RunNo, made: ArtifactNo) -> Result<Fate> {
+        let readers = self.readers_in(last, made)?;
+        for step in &readers {
+            if self.has_compared(last, *step, made)? {
+                return Ok(Fate::Settled);
+            }
+        }
+        Ok(match !readers.is_empty() || !self.wrote_beside([own, last], made)? {
+            true => Fate::LeftAsIs(last),
+            false => Fate::LeftOver(last),
         })
     }
 
-    fn is_settled(&self, own: Option<RunNo>, by: &BTreeSet<RunNo>, artifact: ArtifactNo) -> Result<bool> {
-        for run in by {
-            if Some(*run) == own || !self.has_written(*run, artifact)? {
-                return Ok(true);
-            }
+    /// Returns the runs that wrote at a path.
+    fn writers_at(&mut self, path: PathNo) -> Result<Rc<HashSet<RunNo>>> {
+        if let Some(known) = self.writers.get(&path) {
+            return Ok(Rc::clone(known));
         }
-        Ok(false)
-    }
-
-    /// Returns the last of some runs that did not write where a file lies, and what it did with the file.
-    fn last_go(
-        &self,
-        own: Option<RunNo>,
-        runs: &BTreeSet<RunNo>,
-        artifact: ArtifactNo,
-    ) -> Result<Option<(RunNo, Go)>> {
-        let mut latest_first = Vec::with_capacity(runs.len());
-        for run in runs {
-            latest_first.push((self.began(*run)?, *run));
-        }
-        latest_first.sort_unstable_by_key(|(began, _)| Reverse(*began));
-        for (_, run) in latest_first {
-            if self.has_written(run, artifact)? {
-                continue;
-            }
-            let readers = self.readers_in(run, artifact)?;
-            let mut go = match own {
-                _ if !readers.is_empty() => Go::Read,
-                Some(own) if !self.wrote_beside([own, run], artifact)? => Go::WroteOthers,
-                _ => Go::Passed,
-            };
-            for step in &readers {
-                if self.has_compared(run, *step, artifact)? {
-                    go = Go::Compared;
-                }
-            }
-            return Ok(Some((run, go)));
-        }
-        Ok(None)
+        let mut writers = HashSet::new();
+        let _all = self.snapshot.path_writes_until(path, i64::MAX, |_, step, _| {
+            writers.extend(self.snapshot.run_of(step)?);
+            Ok(GO_ON)
+        })?;
+        let writers = Rc::new(writers);
+        self.writers.insert(path, Rc::clone(&writers));
+        Ok(writers)
     }
 
     /// Tells whether a step of a run compared a file with what the run had written, which may be gone again.
@@ -380,10 +379,9 @@ impl<'a> Left<'a> {
     }
 
     /// Tells whether two runs wrote the same file in the folder of another one.
-    fn wrote_beside(&self, runs: [RunNo; 2], artifact: ArtifactNo) -> Result<bool> {
-        let known = self.folders.borrow().get(&runs).map(Rc::clone);
-        let folders = match known {
-            Some(known) => known,
+    fn wrote_beside(&mut self, runs: [RunNo; 2], artifact: ArtifactNo) -> Result<bool> {
+        let folders = match self.folders.get(&runs) {
+            Some(known) => Rc::clone(known),
             None => {
                 let [one, other] = [self.written_by(runs[0])?, self.written_by(runs[1])?];
                 let mut folders = HashSet::new();
@@ -391,7 +389,7 @@ impl<'a> Left<'a> {
                     folders.insert(self.snapshot.path(*path)?.folder().to_vec());
                 }
                 let folders = Rc::new(folders);
-                self.folders.borrow_mut().insert(runs, Rc::clone(&folders));
+                self.folders.insert(runs, Rc::clone(&folders));
                 folders
             }
         };
@@ -408,23 +406,9 @@ impl<'a> Left<'a> {
         Ok(written)
     }
 
-    /// Tells whether a run wrote where a file lies.
-    fn has_written(&self, run: RunNo, artifact: ArtifactNo) -> Result<bool> {
-        let [from, until] = self.times_of(run)?;
-        let path = self.snapshot.path_of(artifact);
-        let mut has_written = false;
-        let _earlier = self.snapshot.path_writes_until(path, until, |at, step, _| {
-            if at < from {
-                return Ok(ControlFlow::Break(()));
-            }
-            has_written |= self.snapshot.run_of(step)? == Some(run);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(has_written)
-    }
-
     fn readers_in(&self, run: RunNo, artifact: ArtifactNo) -> Result<Vec<StepNo>> {
-        let [from, until] = self.times_of(run)?;
+        let from = self.runs[&run].map_or(i64::MIN, |known| known.began.0);
+        let until = self.snapshot.outcomes(run)?.last().map_or(i64::MAX, |outcome| outcome.at.micros());
         let mut readers = Vec::new();
         let _all = self.snapshot.reads_between(artifact, from, until, |_, step| {
             if self.snapshot.run_of(step)? == Some(run) {
@@ -433,10 +417,5 @@ impl<'a> Left<'a> {
             Ok(GO_ON)
         })?;
         Ok(readers)
-    }
-
-    fn times_of(&self, run: RunNo) -> Result<[i64; 2]> {
-        let until = self.snapshot.outcomes(run)?.last().map_or(i64::MAX, |outcome| outcome.at.micros());
-        Ok([self.began(run)?.map_or(i64::MIN, |(began, _)| began), until])
     }
 }
