@@ -24,11 +24,12 @@ mod whole;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::model::{Artifact, ArtifactPath, Digest};
 use crate::query::origin::{is_telling, origin};
-use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edge, Edges, Snapshot, StateReads, StepNo};
 
 pub use places::{OnRead, written_on_by};
 pub(crate) use whole::Whole;
@@ -37,16 +38,20 @@ pub(crate) use whole::Whole;
 #[derive(Debug, Default)]
 pub(crate) struct WrittenOn {
     /// With the contents, by number, that tell what was read: its own, and those that were written there since.
-    reads: Reads<ArtifactNo>,
+    reads: Arc<StateReads>,
 }
 
 impl WrittenOn {
     pub(crate) fn of(snapshot: &Snapshot, step: StepNo, edges: &Edges) -> Result<Self> {
-        let mut written_on = WrittenOn::itself(snapshot, step, edges)?;
-        if !edges.act.is_one_to_one() {
-            written_on.reads.extend(told::told(snapshot, step, edges)?);
+        if edges.act.is_one_to_one() {
+            return Ok(WrittenOn::default());
         }
-        Ok(written_on)
+        let reads = snapshot.state_reads(step, true, || {
+            let mut reads = StateReads::clone(&WrittenOn::itself(snapshot, step, edges)?.reads);
+            reads.extend(told::told(snapshot, step, edges)?);
+            Ok(reads)
+        })?;
+        Ok(WrittenOn { reads })
     }
 
     /// Leaves out what the step was only told of.
@@ -58,7 +63,8 @@ impl WrittenOn {
         let generated = edges.generated.iter().map(|edge| (edge.artifact, edge.at));
         let size_of = |version| Ok(snapshot.artifact(version)?.known_size());
         let is_made = |(version, at)| Ok(origin(snapshot, version, at, Some(step))?.is_made());
-        Ok(WrittenOn { reads: written_on(used, generated, size_of, is_made)? })
+        let find = || written_on(used, generated, size_of, is_made);
+        Ok(WrittenOn { reads: snapshot.state_reads(step, false, find)? })
     }
 
     /// Returns true where the step wrote on in what it first read at some moment, or who told it of that did.

@@ -18,7 +18,11 @@ pub(super) struct Memo {
     steps: Known<StepNo, StepTimes>,
     runs: Known<RunNo, RunOrigin>,
     models: Known<String, Holders>,
+    states: Known<(StepNo, bool), StateReads>,
 }
+
+/// Reads of files that a step wrote on, each with the contents, by number, that tell what was read.
+pub type StateReads = HashMap<(ArtifactNo, i64), Vec<u32>>;
 
 /// Which versions of a model are called what.
 #[derive(Debug)]
@@ -70,12 +74,12 @@ pub struct RunOrigin {
     pub kind: RunKind,
     /// When it began.
     pub started_at: Timestamp,
+    /// The journal segment that it is recorded in.
+    pub segment: u128,
     /// The machine.
     pub host: String,
     /// The run that it is a part of.
     pub parent: Option<NodeId>,
-    /// The journal segment that it is recorded in.
-    pub segment: u128,
     /// Whether it is a repetition of another.
     pub is_repetition: bool,
     listed: HashSet<(ArtifactPath, Digest)>,
@@ -127,6 +131,20 @@ impl Snapshot {
         Ok(found.expect("what is read is always there"))
     }
 
+    /// Returns the reads of files that a step wrote on, or also those of which it `is_told`, as `find` finds them the first time.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn state_reads(
+        &self,
+        step: StepNo,
+        is_told: bool,
+        find: impl FnOnce() -> Result<StateReads>,
+    ) -> Result<Arc<StateReads>> {
+        let found = self.memo.states.get((step, is_told), StateReads::len, || find().map(Some))?;
+        Ok(found.expect("what is found is always there"))
+    }
+
     /// Returns as what, where and when a run began; `None` where only others speak of it so far.
     ///
     /// # Errors
@@ -143,6 +161,7 @@ impl Snapshot {
                     id: run.id,
                     kind: run.kind,
                     started_at: run.started_at,
+                    segment: run.segment,
                     host: run.host,
                     parent: run.parent,
                     is_repetition: run.rerun_of.is_some(),
@@ -161,7 +180,6 @@ struct Known<K, V> {
 struct Held<K, V> {
     records: HashMap<K, Arc<Place<V>>>,
     files: usize,
-                    segment: run.segment,
 }
 
 impl<K, V> Default for Held<K, V> {

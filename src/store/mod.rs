@@ -46,7 +46,7 @@ pub use aside::FactsFile;
 pub use damage::damaged_packs;
 pub use edges::{Edge, Edges};
 pub use lost::{Loss, LostSegment, describe_lost};
-pub use memo::Holders;
+pub use memo::{Holders, StateReads};
 pub use models::ChangeOrder;
 use pages::CheckedFile;
 pub use reading::{GO_ON, Order};

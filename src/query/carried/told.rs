@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::Evidence;
 use crate::query::carried::WrittenOn;
 use crate::query::origin::lost;
-use crate::store::{ArtifactNo, Edges, Snapshot, StepNo};
+use crate::store::{ArtifactNo, Edges, Snapshot, StateReads, StepNo};
 
 /// A step that may have told others.
 struct Teller {
@@ -31,12 +31,8 @@ struct Tellers<'a> {
 ///
 /// A launcher that keeps a book of its jobs tells each of them all that it has read. Who told what is not recorded; but what is told
 /// has the moment at which the teller read it. Where a step wrote in the file itself, it says so itself.
-pub(super) fn told(
-    snapshot: &Snapshot,
-    step: StepNo,
-    edges: &Edges,
-) -> Result<HashMap<(ArtifactNo, i64), Vec<u32>>> {
-    let mut found = HashMap::new();
+pub(super) fn told(snapshot: &Snapshot, step: StepNo, edges: &Edges) -> Result<StateReads> {
+    let mut found = StateReads::new();
     if edges.generated.is_empty() || edges.used.iter().all(|edge| edge.evidence != Evidence::Inferred) {
         return Ok(found);
     }
