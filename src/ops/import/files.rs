@@ -125,18 +125,12 @@ fn record(
 ) -> Result<()> {
     let subject = parameters.first().map(|(_, text)| text.clone()).unwrap_or_default();
     let run = RunRequest {
-        name: request.name.clone().unwrap_or_else(|| IMPORT.to_owned()),
-        kind: RunKind::Import,
         arguments: secrets::masked(&request.arguments),
-        printed_arguments: Vec::new(),
-        streams: None,
         parameters,
-        folder: String::new(),
         // Whatever code lies here now, it is not what made these files.
         code: CodeState::default(),
-        parent: None,
-        rerun_of: None,
         host: request.host.clone(),
+        ..RunRequest::new(request.name.as_deref().unwrap_or(IMPORT), RunKind::Import)
     };
     let mut recording = Recording::start(workspace, clock, run)?;
     let run = recording.run().clone();

@@ -138,8 +138,6 @@ impl Library {
         let id = NodeId::new(started_at);
         let run = Run {
             arguments: crate::capture::secrets::masked(&request.arguments),
-            printed_arguments: Vec::new(),
-            streams: None,
             parameters: masked(request.parameters),
             folder: recorded_word(folder),
             code,

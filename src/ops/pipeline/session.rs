@@ -283,17 +283,11 @@ fn begin(
         return resume::take_up(workspace, clock, view, arguments, code);
     }
     let request = RunRequest {
-        name: name.to_owned(),
-        kind: RunKind::Pipeline,
         arguments,
-        printed_arguments: Vec::new(),
-        streams: None,
         parameters: plan.parameters(workspace.root()),
-        folder: String::new(),
         code,
-        parent: None,
-        rerun_of: None,
         host: request.host.clone(),
+        ..RunRequest::new(name, RunKind::Pipeline)
     };
     Recording::start(workspace, clock, request)
 }

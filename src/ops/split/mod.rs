@@ -374,17 +374,13 @@ fn begin(workspace: &Workspace, clock: &Clock, request: &SplitRequest, plan: &Pl
         parameters.push(("missing".to_owned(), "own".to_owned()));
     }
     let request = RunRequest {
-        name: request.name.clone(),
-        kind: RunKind::Command,
         arguments: request.arguments.clone(),
-        printed_arguments: Vec::new(),
-        streams: None,
         parameters,
         folder: recorded_word(folder),
         code,
         parent: request.parent,
-        rerun_of: None,
         host: host(),
+        ..RunRequest::new(&request.name, RunKind::Command)
     };
     Recording::start(workspace, clock, request)
 }
