@@ -7,6 +7,7 @@ mod model;
 mod neighbour;
 mod part;
 mod projected;
+mod segment;
 mod so_far;
 mod written;
 
@@ -18,9 +19,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::capture::git::hold_on;
-use crate::disk::read_regular;
 use crate::error::{Error, Kind, Result};
-use crate::filings::{SegmentView, find_segment};
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Role, StepStatus, Timestamp,
 };
@@ -28,11 +27,9 @@ use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::other_names::{link_targets, other_names};
 use crate::ops::overwritten::overwritten_at;
-use crate::ops::restore::{Version, write_version};
 use crate::ops::run::{AtWork, SoFar};
 use crate::ops::show::left::Left;
 use crate::ops::show::neighbour::Neighbours;
-use crate::ops::show::part::Part;
 use crate::ops::{View, Workspace};
 use crate::projection;
 use crate::query::registry::{ModelView, holding};
@@ -46,6 +43,7 @@ pub use linked::{LinkReport, LinkedReport};
 pub use model::{LearnedModel, ModelReport};
 pub use neighbour::Neighbour;
 pub use projected::{ProjectedOrigin, ProjectedReport, ProjectedState};
+pub use segment::{FilingBytes, SegmentReport};
 pub use so_far::{AtWorkReport, WaySoFar};
 
 /// What is to be shown, and how far.
@@ -204,34 +202,10 @@ pub struct RunReport {
     pub notes: Vec<Note>,
 }
 
-/// A segment, and the file it stands in.
-#[derive(Debug, Clone)]
-pub struct SegmentReport {
-    /// The file.
-    pub file: FileReport,
-    /// The segment.
-    pub segment: SegmentView,
-    /// The filing it was made from, and the bytes at its spans as text.
-    pub filing: Option<FilingBytes>,
-}
-
-/// Bytes of a filing.
-#[derive(Debug, Clone)]
-pub struct FilingBytes {
-    /// The filing.
-    pub artifact: Artifact,
-    /// Whether it still lies on disk as it was read.
-    pub state: DiskState,
-    /// The bytes at the segment's span, as text; `None` where those of the filing are not to be had.
-    pub text: Option<String>,
-}
-
 /// As many files are compared with the disk.
 const DISK_MAX: usize = 1_000;
 /// As many bytes are read for that.
 const DISK_MAX_BYTES: u64 = 4 << 30;
-/// As many bytes of a filing are shown for a segment.
-const SEGMENT_MAX_BYTES: usize = 1 << 20;
 
 /// Finds and follows what `request` names.
 ///
@@ -610,51 +584,5 @@ impl Showing<'_> {
             None => root.to_owned(),
         };
         hold_on(&place, head.view.run.code.commit.as_deref()?).ok()?
-    }
-
-    fn segment(&self, target: FileTarget, chunk: &str) -> Result<SegmentReport> {
-        let path = target.path.clone();
-        let bytes = match self.workspace.contents().read(&target.artifact.digest) {
-            Ok(Some(bytes)) => bytes,
-            // Not kept, or damaged: the file itself will do while it is what was recorded.
-            _ => {
-                let place =
-                    path.on_disk(self.workspace.root()).filter(|_| target.state == DiskState::Unchanged);
-                let read = place.and_then(|place| read_regular(&place).ok());
-                read.ok_or_else(|| {
-                    Error::request(format!("the recorded bytes of `{path}` are not to be had"))
-                })?
-            }
-        };
-        let segment = find_segment(&bytes, chunk)
-            .map_err(|error| Error::request(format!("`{path}` holds no segments")).because(error))?
-            .ok_or_else(|| {
-                Error::request(format!("`{path}` has no segment `{}`", chunk.escape_debug())).hint(
-                    "segments are numbered from 1A_001; `num_segments` in the file says how many there are",
-                )
-            })?;
-        let file = self.file(target)?;
-        let filing = self.filing_bytes(&file, &segment);
-        Ok(SegmentReport { file, segment, filing })
-    }
-
-    /// Reads the bytes that a segment was made from, out of the filing its file goes back to.
-    fn filing_bytes(&self, file: &FileReport, segment: &SegmentView) -> Option<FilingBytes> {
-        let trace = query::upstream(self.snapshot, file.target.number, i64::MAX, u32::MAX).ok()?;
-        let parsed = trace.steps.iter().find_map(|step| {
-            let record = self.snapshot.step(step.step).ok()??;
-            (record.name == "parse").then(|| record.used.first().map(|edge| edge.artifact.clone()))?
-        });
-        let artifact = parsed?;
-        let state = disk_state(self.workspace, &artifact);
-        let text = || {
-            // A submission is up to some hundred megabytes, and a part of it is wanted.
-            let length = usize::try_from(segment.span.end.checked_sub(segment.span.start)?).ok()?;
-            let mut part = Part::new(segment.span.start, length.min(SEGMENT_MAX_BYTES));
-            write_version(self.workspace, self.snapshot, &Version::File(artifact.clone()), &mut part).ok()?;
-            Some(String::from_utf8_lossy(&part.into_bytes()?).into_owned())
-        };
-        let text = text();
-        Some(FilingBytes { artifact, state, text })
     }
 }

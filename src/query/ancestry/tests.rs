@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod definitions;
+mod walks;
 
 use crate::model::{
     Artifact, Evidence, Fact, Generated, NodeId, Role, Run, RunId, RunKind, Step, Timestamp, Used,

@@ -1,27 +1,17 @@
-//! The walks against a naive reading of the definitions, straight from the facts.
+//! A naive reading of the definitions, straight from the facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proptest::prelude::*;
-
-use super::{a_run, number, step_from};
 use crate::journal;
-use crate::model::{Artifact, Evidence, Fact, Generated, NodeId, Role, Run, RunKind, Step, Timestamp, Used};
-use crate::query::ancestry::{
-    Far, Start, Trace, TraceEdge, TraceStep, are_made_from, downstream, downstream_of, reached_from,
-    upstream, upstream_of_steps,
-};
-use crate::query::origin::Origin;
-use crate::store::Snapshot;
-use crate::store::tests::world::{artifacts, step, store_of, tries};
+use crate::model::{Artifact, Evidence, Fact, Generated, NodeId, Role, RunKind, Step, Timestamp, Used};
 
 /// A write by the names that all stores share.
-type Write = (Artifact, i64, NodeId);
+pub(super) type Write = (Artifact, i64, NodeId);
 /// How a step is met: the moment of a write or a read of it, and of what; without that, with all that it did.
-type Way = (NodeId, i64, Option<Artifact>);
+pub(super) type Way = (NodeId, i64, Option<Artifact>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum From {
+pub(super) enum From {
     Written(Write),
     Copied(Write),
     Alike(Write),
@@ -43,29 +33,27 @@ impl From {
     }
 }
 
-type Edge = (Artifact, i64, Evidence, Role, Option<From>);
+pub(super) type Edge = (Artifact, i64, Evidence, Role, Option<From>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Walked {
+pub(super) struct Walked {
     /// Key, depth, reads and writes of each step, in order.
-    steps: Vec<(NodeId, u32, Vec<Edge>, Vec<Edge>)>,
-    origin: From,
-    cut: u64,
+    pub(super) steps: Vec<(NodeId, u32, Vec<Edge>, Vec<Edge>)>,
+    pub(super) origin: From,
+    pub(super) cut: u64,
 }
 
-// ---- the naive reading ----
-
 /// The steps of a set of facts: of two statements with one id, that whose encoding is greater.
-struct World {
-    steps: BTreeMap<NodeId, Step>,
+pub(super) struct World {
+    pub(super) steps: BTreeMap<NodeId, Step>,
     /// The runs that were noted by other programs.
-    imported: BTreeSet<NodeId>,
+    pub(super) imported: BTreeSet<NodeId>,
     /// What is known less surely leads nowhere.
-    weakest: Evidence,
+    pub(super) weakest: Evidence,
 }
 
 impl World {
-    fn new(facts: &[Fact]) -> Self {
+    pub(super) fn new(facts: &[Fact]) -> Self {
         let encoded = |step: &Step| journal::encode(&Fact::StepDone(step.clone())).unwrap();
         let mut steps: BTreeMap<NodeId, Step> = BTreeMap::new();
         for fact in facts {
@@ -116,7 +104,7 @@ impl World {
             })
     }
 
-    fn origin(&self, read: &Artifact, until: i64, reader: Option<NodeId>) -> From {
+    pub(super) fn origin(&self, read: &Artifact, until: i64, reader: Option<NodeId>) -> From {
         if let Some(write) = self.last(until, reader, |written| written == read) {
             return From::Written(write);
         }
@@ -152,7 +140,7 @@ impl World {
     }
 
     /// The writes by which what a step read came to be: not its own.
-    fn made_by(&self, from: &From, reader: Option<NodeId>) -> Vec<Write> {
+    pub(super) fn made_by(&self, from: &From, reader: Option<NodeId>) -> Vec<Write> {
         if matches!(from, From::Copied(_)) && self.weakest < Evidence::Inferred {
             return Vec::new();
         }
@@ -209,7 +197,7 @@ impl World {
     }
 
     /// Says whether what a step read went into what it and others are as a whole.
-    fn is_in_whole(&self, whole: &BTreeSet<NodeId>, id: NodeId, read: &Used) -> bool {
+    pub(super) fn is_in_whole(&self, whole: &BTreeSet<NodeId>, id: NodeId, read: &Used) -> bool {
         let (from, read_at, step) = (&read.artifact, read.at.micros(), &self.steps[&id]);
         let mut writes = whole.iter().flat_map(|part| &self.steps[part].generated);
         let mut reads =
@@ -296,7 +284,7 @@ impl World {
         (0..count).filter(leads_to).collect()
     }
 
-    fn upstream(&self, start: &[Way], origin: From, depth_max: u32) -> Walked {
+    pub(super) fn upstream(&self, start: &[Way], origin: From, depth_max: u32) -> Walked {
         // Every way to meet a step: the level, the step, and the write of it that is on the way.
         let mut ways: BTreeSet<(u32, Way)> = BTreeSet::new();
         let mut next: BTreeSet<Way> = start.iter().cloned().collect();
@@ -372,7 +360,7 @@ impl World {
         used.iter().any(|e| e.artifact == *artifact && e.at.micros() == *at && e.evidence <= self.weakest)
     }
 
-    fn downstream(
+    pub(super) fn downstream(
         &self,
         (reads, files): (Vec<Write>, &[&Artifact]),
         start: &[NodeId],
@@ -443,7 +431,7 @@ impl World {
     }
 
     /// The reads of an artifact by whomever, and of copies of what anybody wrote there.
-    fn reads_from(&self, start: &Artifact) -> Vec<Write> {
+    pub(super) fn reads_from(&self, start: &Artifact) -> Vec<Write> {
         let wanted = |(artifact, at, reader): &Write| {
             artifact == start
                 || matches!(self.origin(artifact, *at, Some(*reader)), From::Copied((from, ..)) if from == *start)
@@ -452,212 +440,5 @@ impl World {
         let counts =
             |read: &Write| self.is_known(read) && (!is_copy(read) || self.weakest >= Evidence::Inferred);
         self.reads().into_iter().filter(wanted).filter(counts).collect()
-    }
-}
-
-// ---- the fast walks, by names ----
-
-fn named(snapshot: &Snapshot, from: &Origin) -> From {
-    let name = |write: &crate::query::Write| {
-        let artifact = snapshot.artifact(write.artifact).unwrap();
-        (artifact, write.at, write.id)
-    };
-    match from {
-        Origin::Written(write) => From::Written(name(write)),
-        Origin::Copied(write) => From::Copied(name(write)),
-        Origin::Alike(write) => From::Alike(name(write)),
-        Origin::Gap(write) | Origin::Unknown(write) => From::Gap(name(write)),
-        Origin::Source => From::Source,
-    }
-}
-
-fn walked(snapshot: &Snapshot, trace: &Trace) -> Walked {
-    let edge = |e: &TraceEdge| {
-        let from = e.origin.as_ref().map(|from| named(snapshot, from));
-        (snapshot.artifact(e.artifact).unwrap(), e.at, e.evidence, e.role, from)
-    };
-    let steps = trace.steps.iter().map(|step| {
-        let used = step.used.iter().map(edge).collect();
-        (step.id, step.depth, used, step.generated.iter().map(edge).collect())
-    });
-    Walked { steps: steps.collect(), origin: named(snapshot, &trace.origin), cut: trace.cut.edges }
-}
-
-/// With and without what may have been carried; all else counts.
-fn enough() -> impl Strategy<Value = Evidence> {
-    proptest::sample::select(vec![Evidence::Doubtful, Evidence::Carried])
-}
-
-proptest! {
-    #![proptest_config(tries(60))]
-
-    #[test]
-    fn the_walks_find_what_the_definitions_say(
-        facts in proptest::collection::vec(step(), 0..12),
-        depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
-        read_at in prop_oneof![1 => 0_i64..8, 1 => Just(i64::MAX)],
-        weakest in enough(),
-    ) {
-        let world = World { weakest, ..World::new(&facts) };
-        let (_place, snapshot) = store_of(&facts);
-        // No way is longer than the steps there are times the moments there are.
-        let levels = depth_max.min(80);
-        let far = Far { depth_max, weakest };
-        for artifact in artifacts() {
-            let Some(start) = number(&snapshot, &artifact) else { continue };
-            let from = world.origin(&artifact, read_at, None);
-            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
-            let up = upstream(&snapshot, start, read_at, far).unwrap();
-            prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from, levels), "up from {:?}", artifact);
-
-            let from = world.origin(&artifact, i64::MAX, None);
-            let down = downstream(&snapshot, start, far).unwrap();
-            let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], from, levels);
-            prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
-        }
-        let ids: Vec<NodeId> = world.steps.keys().copied().step_by(3).collect();
-        let mut numbers = Vec::new();
-        for run in (1..6_u128).filter_map(|n| snapshot.run_no(NodeId::from_u128((n << 96) | (n * 0x1_0001))).unwrap()) {
-            numbers.extend(snapshot.steps_of(run).unwrap());
-        }
-        numbers.retain(|step| ids.contains(&snapshot.edges(*step).unwrap().unwrap().id));
-        let start: Vec<Way> = ids.iter().map(|id| (*id, i64::MAX, None)).collect();
-        let up = upstream_of_steps(&snapshot, &numbers, far).unwrap();
-        prop_assert_eq!(walked(&snapshot, &up), world.upstream(&start, From::Source, levels.max(1)), "up from steps");
-        let down = downstream_of(&snapshot, Start::Steps(&numbers), far).unwrap();
-        let expected = world.downstream((Vec::new(), &[]), &ids, From::Source, levels.max(1));
-        prop_assert_eq!(walked(&snapshot, &down), expected, "down from steps");
-    }
-}
-
-proptest! {
-    #![proptest_config(tries(120))]
-
-    #[test]
-    fn what_is_known_so_surely_leads_on_and_nothing_else(
-        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..10),
-        weakest in proptest::sample::select(Evidence::ALL.to_vec()),
-        depth_max in prop_oneof![1 => 1_u32..4, 1 => Just(u32::MAX)],
-    ) {
-        let world = World { weakest, ..World::new(&facts) };
-        let (_place, snapshot) = store_of(&facts);
-        for artifact in artifacts() {
-            let Some(start) = number(&snapshot, &artifact) else { continue };
-            let down = downstream_of(&snapshot, Start::Files(&[start]), Far { depth_max, weakest }).unwrap();
-            let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], From::Source, depth_max.min(80));
-            let made = |walked: Walked| -> BTreeMap<NodeId, (u32, Vec<Edge>)> {
-                walked.steps.into_iter().map(|(id, depth, _, made)| (id, (depth, made))).collect()
-            };
-            let known = |steps: BTreeMap<NodeId, (u32, Vec<Edge>)>| -> BTreeMap<NodeId, (u32, Vec<Edge>)> {
-                let known = |(depth, made): (u32, Vec<Edge>)| {
-                    (depth, made.into_iter().filter(|edge| edge.2 <= weakest).collect())
-                };
-                steps.into_iter().map(|(id, step)| (id, known(step))).collect()
-            };
-            prop_assert_eq!(made(walked(&snapshot, &down)), known(made(expected)), "down from {:?}", artifact);
-        }
-    }
-}
-
-/// A step with few paths and contents, so that steps of one run write the same, and know of the same.
-fn joint_step() -> impl Strategy<Value = Fact> {
-    let known = || proptest::sample::select(vec!["", "", "?"]);
-    let edge = || {
-        (0..3_usize, 1..3_usize, 0..9_i64, known())
-            .prop_map(|(path, content, at, known)| format!("{path}={content}@{at}{known}"))
-    };
-    let edges = || proptest::collection::vec(edge(), 0..3).prop_map(|edges| edges.join(" "));
-    (1..9_u8, 1..3_u8, edges(), edges())
-        .prop_map(|(id, run, reads, writes)| step_from(&format!("{id} of {run}: {reads} > {writes}")))
-}
-
-proptest! {
-    #![proptest_config(tries(120))]
-
-    #[test]
-    fn the_walks_find_what_the_definitions_say_where_steps_write_together(
-        steps in proptest::collection::vec(joint_step(), 0..9),
-        imported in proptest::option::of(1..3_u128),
-        depth_max in prop_oneof![1 => 0_u32..4, 1 => Just(u32::MAX)],
-        weakest in enough(),
-    ) {
-        let imported = imported.map(|run| {
-            Fact::RunStarted(Run { kind: RunKind::Import, ..a_run(NodeId::from_u128(run)) })
-        });
-        let facts: Vec<Fact> = steps.into_iter().chain(imported).collect();
-        let world = World { weakest, ..World::new(&facts) };
-        let (_place, snapshot) = store_of(&facts);
-        let levels = depth_max.min(80);
-        let far = Far { depth_max, weakest };
-        for artifact in artifacts() {
-            let Some(start) = number(&snapshot, &artifact) else { continue };
-            let from = world.origin(&artifact, i64::MAX, None);
-            let first: Vec<_> = world.made_by(&from, None).into_iter().map(|(artifact, at, step)| (step, at, Some(artifact))).collect();
-            let up = upstream(&snapshot, start, i64::MAX, far).unwrap();
-            prop_assert_eq!(walked(&snapshot, &up), world.upstream(&first, from.clone(), levels), "up from {:?}", artifact);
-            let down = downstream(&snapshot, start, far).unwrap();
-            let expected = world.downstream((world.reads_from(&artifact), &[&artifact]), &[], from, levels);
-            prop_assert_eq!(walked(&snapshot, &down), expected, "down from {:?}", artifact);
-        }
-    }
-
-    #[test]
-    fn a_run_goes_back_to_a_file_by_either_way(
-        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..12),
-        weakest in proptest::sample::select(Evidence::ALL.to_vec()),
-    ) {
-        let world = World { weakest, ..World::new(&facts) };
-        let (_place, snapshot) = store_of(&facts);
-        for artifact in artifacts() {
-            let Some(file) = number(&snapshot, &artifact) else { continue };
-            let reached = reached_from(&snapshot, [&file], weakest, usize::MAX).unwrap().unwrap();
-            for key in world.steps.values().map(|step| step.run).collect::<BTreeSet<_>>() {
-                let run = snapshot.run_no(key).unwrap().unwrap();
-                let steps = snapshot.steps_of(run).unwrap().into_iter().map(|step| (step, i64::MAX, None));
-                let answer = are_made_from(&snapshot, steps.collect(), &[file].into(), weakest, usize::MAX).unwrap();
-                prop_assert_eq!(answer.0, Some(reached.runs.contains(&run)), "{} and {:?}", key, artifact);
-            }
-        }
-    }
-
-    #[test]
-    fn one_step_is_up_from_another_exactly_when_that_one_is_down_from_it(
-        facts in proptest::collection::vec(prop_oneof![joint_step(), step()], 0..12),
-    ) {
-        let (_place, snapshot) = store_of(&facts);
-        let mut steps = BTreeMap::new();
-        for fact in &facts {
-            if let Fact::StepDone(step) = fact
-                && let Some(run) = snapshot.run_no(step.run).unwrap()
-            {
-                for number in snapshot.steps_of(run).unwrap() {
-                    steps.insert(snapshot.edges(number).unwrap().unwrap().id, number);
-                }
-            }
-        }
-        for weakest in [Evidence::Doubtful, Evidence::Carried] {
-            let world = World { weakest, ..World::new(&facts) };
-            let far = Far { depth_max: u32::MAX, weakest };
-            // Who only wrote on in what leads there has not all of its files from it.
-            let is_led_to = |step: &TraceStep| {
-                let mut used = step.used.iter().map(|edge| {
-                    let artifact = snapshot.artifact(edge.artifact).unwrap();
-                    Used { artifact, at: Timestamp::from_micros(edge.at), evidence: edge.evidence, role: edge.role }
-                });
-                weakest == Evidence::Carried
-                    || step.leads_elsewhere
-                    || used.any(|read| world.is_in_whole(&[step.id].into(), step.id, &read))
-            };
-            let ids = |trace: Trace| trace.steps.iter().map(|step| step.id).collect::<BTreeSet<_>>();
-            for (one, step) in &steps {
-                let mut down = downstream_of(&snapshot, Start::Steps(&[*step]), far).unwrap();
-                down.steps.retain(is_led_to);
-                let down = ids(down);
-                for (other, number) in &steps {
-                    let up = ids(upstream_of_steps(&snapshot, &[*number], far).unwrap());
-                    prop_assert_eq!(up.contains(one), down.contains(other), "{} and {}", one, other);
-                }
-            }
-        }
     }
 }
