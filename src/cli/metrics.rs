@@ -59,9 +59,7 @@ const WIDTH: usize = 80;
 
 impl Metrics {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         let pattern = self.name.as_deref().map(name_pattern).transpose()?;
         if self.runs.is_empty() {
             return self.names(&view, pattern.as_ref());

@@ -44,7 +44,7 @@ pub(crate) use crate::ops::host;
 use crate::ops::inside::{ended, is_repetition};
 use crate::ops::registry::Author;
 use crate::ops::run::{RUN_VARIABLE, WORKSPACE_VARIABLE};
-use crate::ops::{Clock, Overwriting, Workspace};
+use crate::ops::{Clock, Overwriting, View, Workspace};
 use crate::store;
 
 /// What a command sees of the world around it.
@@ -266,6 +266,14 @@ impl Surroundings {
             ))
             .hint("`lineage init` makes one; so does the first `lineage run` or `lineage pipeline`")
         })
+    }
+
+    /// Finds the workspace, and what is recorded in it; says what of that could not be read.
+    pub(crate) fn view(&self) -> Result<(Workspace, View)> {
+        let workspace = self.workspace()?;
+        let view = workspace.view()?;
+        output::warnings(&view.warnings);
+        Ok((workspace, view))
     }
 
     /// Finds the workspace to ask about `word`: this folder's; where there is none here, that of the file that `word` is.

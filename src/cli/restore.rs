@@ -73,9 +73,7 @@ pub(crate) struct Cat {
 
 impl Cat {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         let version = find_version(&workspace, &view.snapshot, &surroundings.folder, &self.word)?;
         let version = behind_link(&workspace, &view.snapshot, version)?;
         if let Some(part_of) = part_of() {

@@ -33,9 +33,7 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         let limit = if self.limit == 0 { usize::MAX } else { self.limit };
         if self.metrics {
             return self.metric_names(&view, limit);
@@ -129,9 +127,7 @@ pub(crate) struct Best {
 
 impl Best {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         let wanted = if self.min { registry::Best::Smallest } else { registry::Best::Greatest };
         let Some(found) = best(&view.snapshot, &self.name, &self.by, wanted)? else {
             return Err(without_metric(&view.snapshot, &self.name, &self.by)?);

@@ -27,9 +27,7 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         if self.model.contains('@') {
             let card = card(&workspace, &view.snapshot, find(&view, &self.model)?, true)?;
             if self.json {
@@ -73,9 +71,7 @@ pub(crate) struct Compare {
 
 impl Compare {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         let views = find_different(&view, &self.models)?;
         let comparison = compare(&workspace, &view.snapshot, views)?;
         if self.json {
@@ -120,9 +116,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (_, view) = surroundings.view()?;
         let entries = if self.model.contains('@') {
             let id = find(&view, &self.model)?.model;
             let mut entries = history(&view.snapshot, &id.name)?;
@@ -163,9 +157,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
+        let (workspace, view) = surroundings.view()?;
         let words = if self.models.is_empty() { model_names(&view.snapshot)? } else { self.models };
         let mut views = Vec::new();
         for word in &words {
