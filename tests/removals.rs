@@ -138,14 +138,106 @@ fn a_move_inside_of_a_script_is_no_input_of_what_else_the_script_writes() {
         return;
     }
     assert_eq!(sources(&place, "o"), ["a", "s.py"]);
-    assert_eq!(sources(&place, "c"), ["b"]);
-    assert_eq!(sources(&place, "h"), ["a"]);
+    assert_eq!(sources(&place, "c"), ["b", "s.py"]);
+    assert_eq!(sources(&place, "h"), ["a", "s.py"]);
     let steps = place.json(&["show", "@"])["step_counts"].clone();
     let names: Vec<&str> =
         steps.as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     let endings: Vec<bool> =
         [" (move)", " (link)"].iter().map(|end| names.iter().any(|n| n.ends_with(end))).collect();
     assert_eq!(endings, [true, true], "{names:?}");
+}
+
+/// Makes three files in `img`, and runs a program of Python over them with `names`, a list of their names.
+fn python(place: &Place, program: &str) -> bool {
+    for name in ["1", "2", "3"] {
+        place.write(&format!("img/{name}"), format!("image {name}\n").as_bytes());
+    }
+    place.write("list", b"1\n3\n");
+    let names = "import os, shutil\nnames = open('list').read().split()\nos.makedirs('ok', exist_ok=True)\n";
+    place.write("s.py", format!("{names}{program}\n").as_bytes());
+    place.ok(&["init"]);
+    shell(place, "python3 -S s.py")
+}
+
+#[test]
+fn what_said_which_files_are_to_be_had_is_behind_them_however_they_are_brought_there() {
+    for how in ["os.link", "os.rename", "shutil.move", "shutil.copy"] {
+        let place = Place::empty();
+        if !python(&place, &format!("for name in names: {how}(f'img/{{name}}', f'ok/{{name}}')")) {
+            return;
+        }
+        assert_eq!(sources(&place, "ok/1"), ["img/1", "list", "s.py"], "{how}");
+        assert_eq!(place.ok(&["show", "list", "--down", "--files"]).stdout, "ok/1\nok/3\n", "{how}");
+        if how != "shutil.copy" {
+            let shown = place.ok(&["show", "ok/1"]).stdout;
+            let line = |name: &str| shown.lines().find(|line| line.contains(name)).unwrap().to_owned();
+            assert!(line("  img/1 ").contains("observed, "), "{shown}");
+            assert!(line("  list ").contains("inferred  "), "{shown}");
+        }
+        place.write("list", b"2\n");
+        let report = place.status().1;
+        let mut out_of_date = paths(&report["stale"]);
+        out_of_date.extend(paths(&report["doubtful"]));
+        assert_eq!(out_of_date, ["ok/1", "ok/3"], "{how}: {report:#}");
+    }
+}
+
+#[test]
+fn who_is_told_which_files_to_move_or_link_has_that_behind_them() {
+    for how in ["mv", "ln", "cp"] {
+        for script in [
+            format!("while read name; do {how} img/$name ok/; done < list"),
+            format!("cat list | sed s,^,img/, | xargs {how} -t ok"),
+        ] {
+            let place = Place::empty();
+            place.write("s.sh", script.as_bytes());
+            place.write("img/1", b"image 1\n");
+            place.write("img/3", b"image 3\n");
+            place.write("list", b"1\n3\n");
+            place.ok(&["init"]);
+            if !shell(&place, "mkdir ok; sh s.sh") {
+                return;
+            }
+            assert_eq!(sources(&place, "ok/1"), ["img/1", "list", "s.sh"], "{script}");
+        }
+    }
+}
+
+#[test]
+fn what_is_looked_at_and_moved_one_after_the_other_is_no_list_of_the_rest() {
+    let place = Place::empty();
+    let one_by_one =
+        "for name in names:\n    open(f'img/{name}').read()\n    os.rename(f'img/{name}', f'ok/{name}')";
+    if !python(&place, one_by_one) {
+        return;
+    }
+    assert_eq!(sources(&place, "ok/3"), ["img/3", "list", "s.py"]);
+
+    // Of so many that were all read before, none is said to have told which.
+    let place = Place::empty();
+    for number in 0..10 {
+        place.write(&format!("in/{number}.png"), format!("image {number}\n").as_bytes());
+    }
+    let ahead = "os.remove('img/2')\nfor name in os.listdir('in'): open(f'in/{name}').read()\n\
+        for name in os.listdir('in'): os.rename(f'in/{name}', f'ok/{name}')";
+    python(&place, ahead);
+    assert_eq!(sources(&place, "ok/7.png"), ["in/7.png", "list", "s.py"]);
+    let shown = place.ok(&["show", "@"]).stdout;
+    assert!(shown.contains("too many to have said which"), "{shown}");
+}
+
+#[test]
+fn what_is_put_out_of_the_way_of_something_new_was_not_chosen_by_what_that_is_made_from() {
+    let place = Place::empty();
+    place.write("old", b"old\n");
+    place.ok(&["init"]);
+    if !shell(&place, "cat old > model") {
+        return;
+    }
+    python(&place, "os.rename('model', 'model.old')\nopen('model', 'w').write(str(names))");
+    assert_eq!(sources(&place, "model.old"), ["old"]);
+    assert_eq!(sources(&place, "model"), ["list", "s.py"]);
 }
 
 #[test]

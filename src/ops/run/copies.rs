@@ -15,13 +15,18 @@ pub struct Order {
 }
 
 /// As many of the files that a step copied may have said what was to be copied.
-const LISTS_MAX: usize = 8;
+pub(super) const LISTS_MAX: usize = 8;
 
-/// Tells apart what each of the steps copied, whose orders are known by their ids.
-pub(super) fn all_told_apart(steps: Vec<Step>, orders: &HashMap<NodeId, Order>) -> Vec<Step> {
+/// Tells apart what each of the steps copied, whose orders are known by their ids. Counts in `left_out` the steps that may have gone
+/// by more of the files which they copied than are listed.
+pub(super) fn all_told_apart(
+    steps: Vec<Step>,
+    orders: &HashMap<NodeId, Order>,
+    left_out: &mut u64,
+) -> Vec<Step> {
     let told = steps.into_iter().map(|step| {
         let order = orders.get(&step.id);
-        told_apart(step, order)
+        told_apart(step, order, left_out)
     });
     told.collect()
 }
@@ -32,11 +37,12 @@ pub(super) fn all_told_apart(steps: Vec<Step>, orders: &HashMap<NodeId, Order>) 
 /// one name belong together. A program that chooses what to copy by what it reads elsewhere has that left over; code, and what it was
 /// only told of, may have gone into all. So may what it copied as well, where it was read for more than that: it is another input of
 /// all that was written since, as far as can be concluded.
-fn told_apart(mut step: Step, order: Option<&Order>) -> Step {
+fn told_apart(mut step: Step, order: Option<&Order>, left_out: &mut u64) -> Step {
     let Some(copied) = copied(&step) else { return step };
     let lists: Vec<Used> = match order {
         Some(order) if !is_carrier(&step.name) => {
-            lists(&step, &copied, order).into_iter().map(|number| as_list(&step.used[number])).collect()
+            let lists = lists(&step, &copied, order, left_out);
+            lists.into_iter().map(|number| as_list(&step.used[number])).collect()
         }
         _ => Vec::new(),
     };
@@ -64,7 +70,7 @@ fn as_list(read: &Used) -> Used {
 /// Returns those of the copied files that were read for more than to be copied: opened again for it, or other files were read
 /// before the copy was begun. Who reads many files ahead of what it writes has no list among them that could be told from the rest,
 /// unless it is of another sort.
-fn lists(step: &Step, copied: &[usize], order: &Order) -> Vec<usize> {
+fn lists(step: &Step, copied: &[usize], order: &Order, left_out: &mut u64) -> Vec<usize> {
     let mut read_at: Vec<i64> = copied.iter().map(|number| step.used[*number].at.micros()).collect();
     read_at.sort_unstable();
     let is_list = |written: &Artifact, read: &Used| {
@@ -83,11 +89,13 @@ fn lists(step: &Step, copied: &[usize], order: &Order) -> Vec<usize> {
         copied.iter().for_each(|number| *counts.entry(sort(number)).or_default() += 1);
         lists.retain(|number| counts[&sort(number)] <= LISTS_MAX);
         lists.truncate(LISTS_MAX);
+        *left_out += 1;
     }
     lists
 }
 
-fn extension(name: &[u8]) -> &[u8] {
+/// Returns the end of a name that says of which sort a file is.
+pub(super) fn extension(name: &[u8]) -> &[u8] {
     name.iter().rposition(|byte| *byte == b'.').map_or(&[], |at| &name[at..])
 }
 
@@ -169,7 +177,7 @@ mod tests {
     }
 
     fn told(used: &str, generated: &str) -> Option<String> {
-        let step = told_apart(step(used, generated), None);
+        let step = told_apart(step(used, generated), None, &mut 0);
         for (number, since) in &step.unchanged_since {
             assert_eq!(
                 step.used[*number as usize].at.micros() + 100,
@@ -211,7 +219,9 @@ mod tests {
         }
         step.generated.iter_mut().for_each(|edge| edge.at = Timestamp::from_micros(1_000));
         step.name = program.to_owned();
-        let step = told_apart(step, Some(&order));
+        let mut left_out = 0;
+        let step = told_apart(step, Some(&order), &mut left_out);
+        assert_eq!(left_out, u64::from(generated.len() >= 40));
         assert_eq!(step.act, StepAct::Copied);
         let lists = step.used[generated.len()..].iter();
         let lists = lists.filter(|edge| edge.evidence == Evidence::Inferred);

@@ -75,7 +75,9 @@ impl Recorder<'_> {
             self.remarks,
         );
         self.add_environment(&mut made);
-        made.steps = copies::all_told_apart(std::mem::take(&mut made.steps), &made.orders);
+        let steps = std::mem::take(&mut made.steps);
+        made.steps = copies::all_told_apart(steps, &made.orders, &mut made.lists_left_out);
+        self.remark_lists(made.lists_left_out);
         let measured = self.measured(&mut made);
         let counts = Counts::of(&made.steps);
         let stderr_is_output = leads_to_output(Path::new("/proc/self/fd/2"), ground.root, &made.steps);
@@ -120,6 +122,14 @@ impl Recorder<'_> {
             self.remarks.push(Remark { kind, text: text.to_owned(), count });
         }
         self.ground.rules.faults().into_iter().for_each(|fault| self.fault(fault));
+    }
+
+    /// Says where files were read that may have said which others were to be had, and are not listed as that.
+    fn remark_lists(&mut self, count: u64) {
+        if count > 0 {
+            let text = "steps copied, moved or linked files and are recorded without what they had read of others like these: too many to have said which";
+            self.remarks.push(Remark { kind: RemarkKind::LeftOut, text: text.to_owned(), count });
+        }
     }
 
     /// Puts the list of the environment at the first step, where there is anything in it.

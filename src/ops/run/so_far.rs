@@ -184,7 +184,7 @@ impl AtWork<'_> {
         let clock = FileClock { behind_us: self.kept.beginning.behind_us };
         let around = Around::of(self.workspace, (request, ground), observation, run, (given, clock));
         let made = steps::steps(observation, &around.surroundings());
-        let mut steps = copies::all_told_apart(made.steps, &made.orders);
+        let mut steps = copies::all_told_apart(made.steps, &made.orders, &mut 0);
         let metrics = self.measured(&mut steps, made.metrics, observation, ground.started_ns)?;
         for step in &mut steps {
             for edge in step.used.iter_mut().filter(|edge| names_alone.contains(&edge.artifact.digest)) {

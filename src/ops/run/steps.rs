@@ -6,6 +6,7 @@
 //! bytes came to it through a pipe, without making them one step. Those edges are recorded as inferred. What others had read whose
 //! bytes came to it through a file that was removed again is recorded as it is of them: all was seen.
 
+mod chosen;
 mod circles;
 mod ending;
 mod exchanged;
@@ -36,6 +37,7 @@ use crate::ops::run::environment::EnvironmentFile;
 use crate::ops::run::measured::MetricsFile;
 use crate::ops::run::own::{Given, GivenOut};
 
+use chosen::Chosen;
 use ending::ending;
 use exchanged::{Exchanged, Reader, exchanged};
 use files::{Files, Known};
@@ -117,6 +119,8 @@ pub struct Outcome {
     pub written_elsewhere: u64,
     /// How many steps are not said to have used what those had read who told them something: it was too much.
     pub untold: u64,
+    /// How many steps are not said to have gone by files like those to which they gave other names, or which they copied: too many.
+    pub lists_left_out: u64,
     /// Files that are symbolic links.
     pub links: Vec<Link>,
 }
@@ -135,6 +139,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let written_by_several: BTreeSet<Read> =
         writers.into_iter().filter(|(_, count)| *count > 1).map(|(version, _)| version).collect();
     let readers = readers_of(&groups, &files);
+    let chosen = Chosen::of(observation, &moves, &files);
     // What was given another name was there before, whoever made it.
     let named: HashMap<Read, i64> = moves.pairs().map(|(_, pair)| (pair.from, pair.at)).collect();
     let read_elsewhere = |number: usize, version: &Read| {
@@ -143,11 +148,13 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     };
     let inherited = |number: usize, finished: &Finished, bound: &mut Bound| {
         let seen = told(&groups, number, Told::seen);
-        if groups[&number].written.is_empty() && seen.is_empty() {
+        let group = &groups[&number];
+        let makes_none = group.written.is_empty() && !group.pairs.iter().any(|pair| chosen.has(pair));
+        if makes_none && seen.is_empty() {
             // Nothing comes from what it knows.
             return Inherited::default();
         }
-        let told = match groups[&number].written.is_empty() {
+        let told = match makes_none {
             true => seen.clone(),
             false => told(&groups, number, Told::any),
         };
@@ -177,7 +184,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         }
     }
     let mut made = Vec::new();
-    let mut orders = HashMap::new();
+    let (mut orders, mut lists_left_out) = (HashMap::new(), 0);
     let mut bound = Bound::of(&groups);
     for (number, group) in &groups {
         let read_elsewhere = |version: &Read| read_elsewhere(*number, version);
@@ -190,7 +197,8 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
             let part = step(observation, part, from, &files, around, &read_elsewhere);
             made.extend(part.map(|step| Step { name: format!("{}{APPENDING}", step.name), ..step }));
         }
-        let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere).collect();
+        let by = chosen.by(group, &read, &inherited, &mut lists_left_out);
+        let moved: Vec<Moved> = moved(&group.pairs, &files, &read_elsewhere, (&chosen, by)).collect();
         let left = moved.iter().flat_map(|part| part.left.iter().copied()).collect();
         let given = given_of(group, around);
         let from = Ingredients { read: &read, given: &given, inherited: &inherited, left: &left };
@@ -221,7 +229,17 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
     let untold = bound.untold;
-    Outcome { steps: made, orders, environment, metrics, left_out, written_elsewhere, untold, links }
+    Outcome {
+        steps: made,
+        orders,
+        environment,
+        metrics,
+        left_out,
+        written_elsewhere,
+        untold,
+        lists_left_out,
+        links,
+    }
 }
 
 /// Puts together the processes that no one can tell apart by what they made.

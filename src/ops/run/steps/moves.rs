@@ -1,7 +1,8 @@
-//! Files that were given other names: each goes back to the one file that it was, and to nothing else that its step read.
+//! Files that were given other names: each has the bytes of the one file that it was, and of nothing else that its step read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::chosen::Chosen;
 use super::files::Files;
 use super::{Read, Surroundings};
 use crate::capture::observe::{Naming, Observation};
@@ -98,18 +99,16 @@ pub(super) struct Moved {
     pub(super) left: BTreeSet<usize>,
 }
 
-/// Parts the pairs of a group into those of moves and those of links. `read_at` says when a version was read that is no more.
+/// Parts the pairs of a group into those of moves and those of links, and each into those that were chosen by what is in `by`, and the
+/// others. `read_at` says when a version was read that is no more.
 pub(super) fn moved(
     pairs: &[Pair],
     files: &Files,
     read_at: &dyn Fn(&Read) -> Option<i64>,
+    (chosen, by): (&Chosen<'_>, Vec<Used>),
 ) -> impl Iterator<Item = Moved> {
-    let mut parts = [StepAct::Moved, StepAct::Linked].map(|act| Moved {
-        act,
-        used: Vec::new(),
-        generated: Vec::new(),
-        left: BTreeSet::new(),
-    });
+    let part = |act| Moved { act, used: Vec::new(), generated: Vec::new(), left: BTreeSet::new() };
+    let mut parts = [StepAct::Moved, StepAct::Linked].map(|act| [part(act), part(act)]);
     for pair in pairs {
         let (Some(from), Some(to)) = (files.known.get(&pair.from), files.known.get(&pair.to)) else {
             continue;
@@ -118,11 +117,17 @@ pub(super) fn moved(
             continue;
         }
         let (since, at) = (Timestamp::from_micros(pair.since), Timestamp::from_micros(pair.at));
-        let part = &mut parts[usize::from(pair.is_link)];
+        let is_chosen = !by.is_empty() && chosen.has(pair);
+        let part = &mut parts[usize::from(pair.is_link)][usize::from(is_chosen)];
         let evidence = Evidence::Observed;
         part.used.push(Used { artifact: from.artifact.clone(), at: since, evidence, role: from.role });
         part.generated.push(Generated { artifact: to.artifact.clone(), at, evidence, role: to.role });
         part.left.insert(pair.from.0);
     }
-    parts.into_iter().filter(|part| !part.used.is_empty())
+    for [_, part] in &mut parts {
+        if !part.used.is_empty() {
+            part.used.extend(by.iter().cloned());
+        }
+    }
+    parts.into_iter().flatten().filter(|part| !part.used.is_empty())
 }
