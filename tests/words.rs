@@ -174,6 +174,27 @@ fn a_long_command_is_cut_on_paper_and_whole_in_json() {
 }
 
 #[test]
+fn what_links_lead_to_is_named_as_they_call_it_too() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.shell("mkdir work results; cat a > work/out; ln -s ../work/out results/final; ln -s work now");
+    let names = serde_json::json!(["now/out", "results/final"]);
+    assert_eq!(place.json(&["show", "work/out"])["link_names"], names);
+    let shown = place.ok(&["show", "work/out"]).stdout;
+    assert!(shown.contains("  linked   as now/out and results/final\n"), "{shown}");
+    let down = place.ok(&["show", "a", "--down"]).stdout;
+    assert!(down.contains("work/out  observed, also now/out and results/final"), "{down}");
+    place.write("a", b"2\n");
+    let (_, report) = place.status();
+    assert_eq!(report["stale"][0]["link_names"], names, "{report:#}");
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("  work/out (also now/out and results/final)  a has changed"), "{text}");
+    // A link that leads elsewhere now, or is gone, names it no more.
+    std::fs::remove_file(place.at("results/final")).unwrap();
+    assert_eq!(place.json(&["show", "work/out"])["link_names"], serde_json::json!(["now/out"]));
+}
+
+#[test]
 fn of_a_link_that_a_run_made_the_file_is_shown_that_it_leads_to() {
     let place = Place::empty();
     place.write("a", b"1\n");

@@ -15,6 +15,7 @@ pub mod import;
 pub mod inside;
 mod keep;
 pub mod library;
+mod link_names;
 mod locate;
 pub mod metrics;
 pub(crate) mod named;

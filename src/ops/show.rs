@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Role, StepStatus, Timestamp,
 };
+use crate::ops::link_names::LinkNames;
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
 use crate::ops::other_names::{link_targets, other_names};
@@ -103,6 +104,8 @@ pub struct FileReport {
     /// since, those with the bytes that lie there now. Else, of a source, its other names: those under which these bytes were read
     /// before it was first read, or after it was last read.
     pub same_bytes: Vec<ArtifactPath>,
+    /// The names that it has by recorded symbolic links, which lead there still.
+    pub link_names: Vec<ArtifactPath>,
     /// The way.
     pub trace: TraceReport,
     /// All files on the way, where asked for.
@@ -213,7 +216,8 @@ const DISK_MAX_BYTES: u64 = 4 << 30;
 /// A request error where it names nothing recorded, a store error where a record is damaged.
 pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowRequest) -> Result<Shown> {
     let snapshot = &view.snapshot;
-    let showing = Showing { workspace, snapshot, request, at_work: OnceCell::new() };
+    let showing =
+        Showing { workspace, snapshot, request, at_work: OnceCell::new(), link_names: OnceCell::new() };
     match locate(workspace, snapshot, folder, &request.word) {
         Ok(Target::File(target)) => showing.file_or_linked(target),
         Ok(target) => showing.shown(target),
@@ -267,6 +271,8 @@ struct Showing<'a> {
     request: &'a ShowRequest,
     /// The commands at work, once they were asked for.
     at_work: OnceCell<Vec<AtWork<'a>>>,
+    /// The names of files by links, once they were asked for.
+    link_names: OnceCell<LinkNames>,
 }
 
 impl Showing<'_> {
@@ -324,6 +330,7 @@ impl Showing<'_> {
             is_kept,
             environments,
             same_bytes: self.same_bytes(&target)?,
+            link_names: self.link_names()?.of_file(&target.path),
             writer,
             removed,
             unwritten,
@@ -368,6 +375,9 @@ impl Showing<'_> {
             self.look_alive(&mut run.head)?;
         }
         self.look_for_commits(&mut report);
+        if report.direction == Direction::Down {
+            self.link_names()?.name(&mut report);
+        }
         if report.direction == Direction::Up {
             let at_work = self.name_commands_at_work(&mut report.runs)?;
             let ends = report.ends.len();

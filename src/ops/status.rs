@@ -82,6 +82,7 @@ pub fn status(
     let may_be_stale = looking.find_stale(&current, listed, &ancestry)?;
     looking.find_doubtful(&current[..listed], &ancestry, may_be_stale)?;
     looking.find_new_inputs(&asked)?;
+    looking.name_links()?;
     looking.find_redo(&targets)?;
     looking.find_unknown(&asked)?;
     if paths.is_empty() {

@@ -8,8 +8,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Remarks, Role, Run, RunId, RunKind,
-    RunStatus, Step, Timestamp,
+    Artifact, ArtifactPath, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Remarks, Role, Run, RunId,
+    RunKind, RunStatus, Step, Timestamp,
 };
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
@@ -196,6 +196,8 @@ pub struct TraceFile {
     pub from: Option<CameFrom>,
     /// Of what was read, the model versions that hold it, by label.
     pub models: Vec<String>,
+    /// Of what was written on the way down, the names that it has by recorded symbolic links, which lead there still.
+    pub link_names: Vec<ArtifactPath>,
 }
 
 /// Where a file came from, by name.
@@ -478,6 +480,7 @@ impl Names<'_> {
             role: edge.role,
             from: edge.origin.map_or(Ok(None), |origin| self.came_from(origin))?,
             models: Vec::new(),
+            link_names: Vec::new(),
         })
     }
 

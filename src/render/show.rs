@@ -19,8 +19,8 @@ pub use run::remark_words;
 pub(crate) use run::{code_words, other_repository, status};
 pub(crate) use trace::{cut_words, folded_words, runs_lacking};
 
-pub(crate) use file::removed_words;
 use file::{file, segment};
+pub(crate) use file::{names_of, removed_words};
 use models::model;
 use projected::projected;
 use run::run;

@@ -118,6 +118,7 @@ fn file_json(report: &FileReport, document: &mut Map<String, Value>) {
     );
     put("overwritten", crate::render::overwritten::json(&report.overwritten));
     put("same_bytes", report.same_bytes.iter().map(|path| json!(path.in_json())).collect());
+    put("link_names", report.link_names.iter().map(|path| json!(path.in_json())).collect());
     put("projected", report.projected.as_ref().map_or(Value::Null, |report| projected_json(report)));
     put("models", report.models.iter().map(model_json).collect());
     put("learned", learned_json(&report.learned));
@@ -425,6 +426,7 @@ fn edge_json(file: &TraceFile) -> Value {
     value["evidence"] = json!(file.evidence.as_str());
     value["role"] = json!(file.role.as_str());
     value["models"] = json!(file.models);
+    value["link_names"] = file.link_names.iter().map(|name| json!(name.in_json())).collect();
     value["from"] = match &file.from {
         None => Value::Null,
         Some(CameFrom::Run(id)) => json!({"kind": "run", "run": id.to_string()}),

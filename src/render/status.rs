@@ -14,7 +14,7 @@ use crate::ops::status::{
 };
 use crate::query::RunHead;
 use crate::render::log::plain_table;
-use crate::render::show::removed_words;
+use crate::render::show::{names_of, removed_words};
 use crate::render::show_json::{artifact_json, removed_json, run_head_json};
 use crate::render::units::{bytes, counted, one_line, thousands};
 
@@ -325,9 +325,17 @@ fn unreadable_row((file, reason): &(RecordedFile, String)) -> Vec<String> {
     vec![file.artifact.path.to_string(), one_line(reason)]
 }
 
+/// Names a file, and the links that lead to it.
+fn named(file: &RecordedFile) -> String {
+    match file.link_names.is_empty() {
+        true => file.artifact.path.to_string(),
+        false => format!("{} (also {})", file.artifact.path, names_of(&file.link_names)),
+    }
+}
+
 fn stale_row(stale: &StaleFile) -> Vec<String> {
     let causes = first_causes(stale.causes.iter().map(cause), stale.causes_total);
-    vec![stale.file.artifact.path.to_string(), causes.join(", ")]
+    vec![named(&stale.file), causes.join(", ")]
 }
 
 fn left_over_row(left: &LeftOver) -> Vec<String> {
@@ -349,7 +357,7 @@ fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
         let writer = doubtful.file.writer.as_ref().map_or("", |writer| writer.tail.as_str());
         causes.push(format!("runs {writer} and {run} wrote it at the same time"));
     }
-    vec![doubtful.file.artifact.path.to_string(), causes.join(", ")]
+    vec![named(&doubtful.file), causes.join(", ")]
 }
 
 fn first_causes(causes: impl Iterator<Item = String>, total: u64) -> Vec<String> {
@@ -555,5 +563,6 @@ fn recorded_json(file: &RecordedFile) -> Value {
             "at": writer.at.rfc3339(),
         })
     });
+    value["link_names"] = file.link_names.iter().map(|name| json!(name.in_json())).collect();
     value
 }

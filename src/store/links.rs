@@ -1,5 +1,7 @@
 //! Reading which versions of files are symbolic links.
 
+use std::ops::ControlFlow;
+
 use crate::error::Result;
 use crate::model::{Artifact, Fact, Link, LinkText};
 use crate::store::damaged;
@@ -48,6 +50,20 @@ impl Snapshot {
         let mut found = self.links_from(&[])?;
         found.sort();
         Ok(found)
+    }
+
+    /// Calls `visit` on each link that was seen, those that came last first, until it breaks.
+    ///
+    /// # Errors
+    /// A store error where a record is damaged, and what `visit` returns.
+    pub fn last_links<B>(
+        &self,
+        mut visit: impl FnMut(Link) -> Result<ControlFlow<B>>,
+    ) -> Result<ControlFlow<B>> {
+        self.links.scan_front(&[], Order::Falling, |_, bytes| {
+            let Fact::LinkSeen(link) = record(bytes)? else { return Err(damaged("link")) };
+            visit(link)
+        })
     }
 
     fn links_from(&self, front: &[u8]) -> Result<Vec<Link>> {

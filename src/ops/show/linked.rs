@@ -2,6 +2,7 @@
 
 use crate::error::{Kind, Result};
 use crate::model::{Artifact, ArtifactPath, LinkText};
+use crate::ops::link_names::LinkNames;
 use crate::ops::locate::{Target, link_text_at, locate, real_place};
 use crate::ops::show::{Showing, Shown, Writer};
 use crate::ops::{DiskState, FileTarget};
@@ -72,6 +73,14 @@ impl Showing<'_> {
             None if target.state == DiskState::Gone => self.snapshot.link_text(target.number),
             None => Ok(None),
         }
+    }
+
+    pub(super) fn link_names(&self) -> Result<&LinkNames> {
+        if let Some(known) = self.link_names.get() {
+            return Ok(known);
+        }
+        let names = LinkNames::of(self.workspace, self.snapshot)?;
+        Ok(self.link_names.get_or_init(|| names))
     }
 
     fn lies_as_link(&self, target: &FileTarget) -> bool {

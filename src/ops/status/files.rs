@@ -307,13 +307,17 @@ impl Looking<'_> {
             Some(write) => self.writer(write)?,
             None => None,
         };
-        Ok(RecordedFile { artifact: file.artifact.clone(), writer })
+        Ok(RecordedFile { artifact: file.artifact.clone(), writer, link_names: Vec::new() })
     }
 
     /// Names the version that lay there last, which no step may have written.
     fn recorded_last(&mut self, file: &NewestFile) -> Result<RecordedFile> {
         match file.read_since {
-            Some(read) => Ok(RecordedFile { artifact: self.snapshot.artifact(read)?, writer: None }),
+            Some(read) => Ok(RecordedFile {
+                artifact: self.snapshot.artifact(read)?,
+                writer: None,
+                link_names: Vec::new(),
+            }),
             None => self.recorded(file),
         }
     }

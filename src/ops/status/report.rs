@@ -117,6 +117,8 @@ pub struct RecordedFile {
     pub artifact: Artifact,
     /// Who wrote it; `None` for a source.
     pub writer: Option<FileWriter>,
+    /// Of what is out of date or doubtful, the names that it has by recorded symbolic links, which lead there still.
+    pub link_names: Vec<ArtifactPath>,
 }
 
 /// The run that wrote a file.

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::files::OnDisk;
-use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile};
+use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile, StatusReport};
 use crate::error::Result;
 use crate::model::{Artifact, Digest};
+use crate::ops::link_names::LinkNames;
 use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Removal, Write, unique_tail};
 use crate::store::{ArtifactNo, PathNo, RunNo};
 
@@ -125,6 +126,19 @@ impl Looking<'_> {
             }
         }
         Ok(may_be_stale)
+    }
+
+    /// Names what was found also as links call it: that is the name which people use.
+    pub(super) fn name_links(&mut self) -> Result<()> {
+        let StatusReport { stale, left_over, doubtful, .. } = &mut self.report;
+        let files = stale.iter_mut().map(|stale| &mut stale.file);
+        let files = files.chain(left_over.iter_mut().map(|left| &mut left.file.file));
+        let mut files = files.chain(doubtful.iter_mut().map(|doubtful| &mut doubtful.file)).peekable();
+        if files.peek().is_some() {
+            let names = LinkNames::of(self.workspace, self.snapshot)?;
+            files.for_each(|file| file.link_names = names.of_file(&file.artifact.path));
+        }
+        Ok(())
     }
 
     /// Lists a file that its command may make no more. Where somebody took it away that nobody has read, that is as it should be, and

@@ -40,11 +40,19 @@ pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Re
                 false => names.came_from_by_now(&edge)?,
             };
             let Used { artifact, at, evidence, role } = edge;
-            used.push(TraceFile { artifact, at, evidence, role, from, models: Vec::new() });
+            used.push(TraceFile {
+                artifact,
+                at,
+                evidence,
+                role,
+                from,
+                models: Vec::new(),
+                link_names: Vec::new(),
+            });
         }
         let generated = all_generated.into_iter().map(|edge| {
             let Generated { artifact, at, evidence, role } = edge;
-            TraceFile { artifact, at, evidence, role, from: None, models: Vec::new() }
+            TraceFile { artifact, at, evidence, role, from: None, models: Vec::new(), link_names: Vec::new() }
         });
         let step = TraceRunStep { step, depth: 0, used, generated: generated.collect() };
         let is_made = |(artifact, at): (&Artifact, i64)| {

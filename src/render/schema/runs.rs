@@ -183,6 +183,7 @@ fn edge() -> Value {
             ("evidence", evidence()),
             ("role", text()),
             ("models", list(text())),
+            ("link_names", list(text())),
             ("from", or_null(came_from())),
         ],
     )
@@ -249,6 +250,7 @@ fn file_fields() -> Vec<(&'static str, Value)> {
         ("from", came_from()),
         ("overwritten", overwritten()),
         ("same_bytes", list(text())),
+        ("link_names", list(text())),
         ("projected", or_null(projected())),
         ("models", list(named_model())),
         ("learned", learned()),
@@ -328,7 +330,7 @@ fn noted() -> Value {
 
 pub(super) fn status() -> Value {
     let writer = object([("run_tail", text()), ("run_id", text()), ("kind", text()), ("at", time())]);
-    let file = || and(artifact(), [("written_by", or_null(writer.clone()))]);
+    let file = || and(artifact(), [("written_by", or_null(writer.clone())), ("link_names", list(text()))]);
     let changed = and(
         file(),
         [("now", digest()), ("is_earlier_version", flag()), ("read_by_run_tail", or_null(text()))],

@@ -78,6 +78,9 @@ fn file_head(report: &FileReport, text: &mut String) {
     if !report.same_bytes.is_empty() && is_told_of {
         let _ = writeln!(text, "  also at  {}", names_of(&report.same_bytes));
     }
+    if !report.link_names.is_empty() {
+        let _ = writeln!(text, "  linked   as {}", names_of(&report.link_names));
+    }
     crate::render::overwritten::lines(&report.overwritten, "  before   ", text);
     crate::render::notes::file(report, text);
     holding("model", &report.models, text);
@@ -141,7 +144,7 @@ fn elsewhere_words(path: &ArtifactPath) -> &'static str {
     }
 }
 
-fn names_of(paths: &[ArtifactPath]) -> String {
+pub(crate) fn names_of(paths: &[ArtifactPath]) -> String {
     let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
     joined(&paths, NAMES_MAX)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::file::fate_words;
+use super::file::{fate_words, names_of};
 use super::fold::{From, Own, Said, folded};
 use super::more;
 use super::run::{cut, remarks, repository_name, run_head};
@@ -255,6 +255,9 @@ impl<'a> Way<'a> {
         let mut how = self.evidence_of(file, step).as_str().to_owned();
         if copied.contains(&file.artifact.digest) {
             how = format!("{how}, {}", step.step.act.as_str());
+        }
+        if !file.link_names.is_empty() {
+            how = format!("{how}, also {}", names_of(&file.link_names));
         }
         let mut said = Said::new(how + &code.unwrap_or_default());
         let tail = |id: &NodeId| {
