@@ -19,6 +19,7 @@ mod taken_out;
 #[cfg(test)]
 mod tests;
 mod told;
+mod unseen;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -45,6 +46,7 @@ use moves::{Moved, Moves, Pair, moved};
 use naming::{in_order_of_pipes, name_of, subject_of};
 pub use repositories::Repositories;
 use told::{Bound, Finished, Inherited, inherited, outside, read_from_others, split_adding, told};
+use unseen::inferred_step;
 use written::Writing;
 
 /// What is known about the surroundings of an observed command.
@@ -615,43 +617,4 @@ fn step(
         return None;
     }
     Some(Step { unchanged_since, used, generated, removed, ..whole })
-}
-
-/// Without the net nothing is known of processes: one step that wrote what is new or changed.
-fn inferred_step(observation: &Observation, files: &Files, around: &Surroundings<'_>) -> Option<Step> {
-    let mut generated = Vec::new();
-    for (index, file) in observation.files.iter().enumerate() {
-        let Some(last) = file.versions.len().checked_sub(1) else { continue };
-        if let Some(known) =
-            files.known.get(&(index, last)).filter(|_| file.exists && file.versions[last].was_written)
-        {
-            generated.push(Generated {
-                artifact: known.artifact.clone(),
-                at: Timestamp::from_micros(observation.ended_us),
-                evidence: Evidence::Inferred,
-                role: known.role,
-            });
-        }
-    }
-    let mut removed: Vec<Removed> = files
-        .gone
-        .values()
-        .map(|(path, contents)| Removed {
-            path: path.clone(),
-            content: contents.last().copied().flatten(),
-            at: Timestamp::from_micros(observation.ended_us),
-            evidence: Evidence::Inferred,
-        })
-        .collect();
-    removed.sort();
-    (!generated.is_empty() || !removed.is_empty()).then(|| Step {
-        generated,
-        removed,
-        ..Step::new(
-            NodeId::new(Timestamp::from_micros(observation.started_us)),
-            around.run,
-            "command",
-            [Timestamp::from_micros(observation.started_us), Timestamp::from_micros(observation.ended_us)],
-        )
-    })
 }
