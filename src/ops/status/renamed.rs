@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,40 @@ struct Lying {
     path: ArtifactPath,
     place: PathBuf,
     since: i64,
+}
+
+/// Files on disk that are equal, of which each is the new name of one at most.
+#[derive(Default)]
+struct Equal<'a> {
+    /// In the order in which they came to lie there.
+    files: Vec<&'a Lying>,
+    /// The places of those that are nobody's new name yet.
+    free: BTreeSet<usize>,
+}
+
+impl<'a> Equal<'a> {
+    fn begin(&mut self) {
+        self.files.sort_by_key(|file| (file.since, &file.path));
+        self.free = (0..self.files.len()).collect();
+    }
+
+    /// Takes the first that came to lie there after a time was over; `is_over` tells so of a time, and of all later ones.
+    fn take(&mut self, is_over: &dyn Fn(i64) -> Result<bool>) -> Result<Option<&'a Lying>> {
+        let (mut first, mut end) = (0, self.files.len());
+        while first < end {
+            let middle = first.midpoint(end);
+            if is_over(self.files[middle].since)? {
+                end = middle;
+            } else {
+                first = middle + 1;
+            }
+        }
+        let at = self.free.range(first..).next().copied();
+        Ok(at.map(|at| {
+            self.free.remove(&at);
+            self.files[at]
+        }))
+    }
 }
 
 impl Looking<'_> {
@@ -189,33 +223,34 @@ impl Looking<'_> {
         let lying = self.files_of_sizes(&sizes);
         let digests = lying.par_iter().map(|file| self.workspace.digests().of(&file.place).ok());
         let digests: Vec<Option<Digest>> = digests.collect();
-        let mut by_digest: HashMap<Digest, Vec<&Lying>> = HashMap::new();
+        let mut free = Vec::new();
         for (file, digest) in lying.iter().zip(digests) {
-            if let Some(digest) = digest {
-                by_digest.entry(digest).or_default().push(file);
+            if let Some(digest) = digest
+                && !self.is_recorded_there(&file.path, &digest)?
+            {
+                free.push((digest, file));
             }
         }
-        let mut taken: HashSet<&ArtifactPath> = HashSet::new();
         for is_by_name in [true, false] {
+            let key = |digest, path: &ArtifactPath| (digest, is_by_name.then(|| path.file_name().to_vec()));
+            let mut groups: HashMap<_, Equal> = HashMap::new();
+            for (digest, file) in &free {
+                groups.entry(key(*digest, &file.path)).or_default().files.push(file);
+            }
+            groups.values_mut().for_each(Equal::begin);
+            let mut taken: HashSet<&ArtifactPath> = HashSet::new();
             for (at, last) in wanted {
                 let artifact = &last.artifact;
-                if self.renamed.contains_key(at) {
-                    continue;
-                }
-                for file in by_digest.get(&artifact.digest).into_iter().flatten() {
-                    let has_name = file.path.file_name() == artifact.path.file_name();
-                    if (has_name || !is_by_name)
-                        && !taken.contains(&file.path)
-                        && last.is_over(self.snapshot, file.since)?
-                        && !self.is_recorded_there(&file.path, &artifact.digest)?
-                    {
-                        taken.insert(&file.path);
-                        let (path, now) = (file.path.clone(), artifact.digest);
-                        self.renamed.insert(*at, NewName { path, now, is_telling: true });
-                        break;
-                    }
+                if !self.renamed.contains_key(at)
+                    && let Some(group) = groups.get_mut(&key(artifact.digest, &artifact.path))
+                    && let Some(file) = group.take(&|since| last.is_over(self.snapshot, since))?
+                {
+                    taken.insert(&file.path);
+                    let (path, now) = (file.path.clone(), artifact.digest);
+                    self.renamed.insert(*at, NewName { path, now, is_telling: true });
                 }
             }
+            free.retain(|(_, file)| !taken.contains(&file.path));
         }
         Ok(())
     }
