@@ -1,6 +1,6 @@
 //! What must be done again, and in which order: the runs that made what is stale or lost, and the model versions made from that.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::order::in_order;
 use super::{Looking, StaleCause, StaleFile};
@@ -30,7 +30,8 @@ pub struct Redo {
     /// The first, by path, of what makes any of them stale, but for what the runs that it comes after wrote, or what makes stale what
     /// these made; `None` where there is nothing else.
     pub cause: Option<StaleCause>,
-    /// The tails of the runs before it in the list that wrote what it read, in their order.
+    /// The tails of the runs before it in the list that wrote what it read, in their order; of those that wrote on in one file the last,
+    /// which comes after the others.
     pub after: Vec<String>,
     /// What is to be known before it is done again.
     pub caveats: Vec<RedoCaveat>,
@@ -136,19 +137,69 @@ struct Touched {
     wrote: HashSet<PathNo>,
 }
 
-/// Returns, of each run, those that wrote where it read.
-fn comes_after(touched: &[Touched]) -> Vec<BTreeSet<usize>> {
-    let mut writers: HashMap<PathNo, Vec<usize>> = HashMap::new();
+/// Who wrote at a path, and who of them had read there.
+#[derive(Default)]
+struct Writers {
+    all: Vec<usize>,
+    wrote_on: Vec<usize>,
+}
+
+/// What runs come after one another by: who wrote at each path that any of them touched.
+fn writers_of(touched: &[Touched]) -> HashMap<PathNo, Writers> {
+    let mut writers: HashMap<PathNo, Writers> = HashMap::new();
     for (at, touched) in touched.iter().enumerate() {
         for path in &touched.wrote {
-            writers.entry(*path).or_default().push(at);
+            let of_path = writers.entry(*path).or_default();
+            of_path.all.push(at);
+            if touched.read.contains(path) {
+                of_path.wrote_on.push(at);
+            }
         }
     }
-    let after = touched.iter().enumerate().map(|(at, touched)| {
-        let before = touched.read.iter().filter_map(|path| writers.get(path)).flatten();
-        before.copied().filter(|other| *other != at).collect()
-    });
-    after.collect()
+    writers
+}
+
+/// Returns those before a run in an order that wrote where it read, without those that another one of them wrote on after.
+fn directly_before(
+    at: usize,
+    touched: &[Touched],
+    writers: &HashMap<PathNo, Writers>,
+    places: &HashMap<usize, usize>,
+) -> Vec<usize> {
+    let mut before: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for Writers { all, wrote_on } in touched[at].read.iter().filter_map(|path| writers.get(path)) {
+        let earlier = |others: &[usize]| {
+            let placed = others.iter().map(|other| (places[other], *other));
+            placed.filter(|(place, _)| *place < places[&at]).collect::<Vec<_>>()
+        };
+        let last_on = earlier(wrote_on).into_iter().max();
+        before.extend(earlier(all).into_iter().filter(|other| last_on.is_none_or(|last| *other >= last)));
+    }
+    before.into_iter().map(|(_, other)| other).collect()
+}
+
+/// Returns, of each run, such of those that wrote where it read that all others of them come before these: of a table that many runs
+/// wrote on in, each comes after the one before, and the first after the last.
+fn comes_after(touched: &[Touched], writers: &HashMap<PathNo, Writers>) -> Vec<BTreeSet<usize>> {
+    let mut after: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); touched.len()];
+    for (at, touched) in touched.iter().enumerate() {
+        for Writers { all, wrote_on } in touched.read.iter().filter_map(|path| writers.get(path)) {
+            // They are in the order of their numbers.
+            match (wrote_on.binary_search(&at), wrote_on.as_slice()) {
+                (Err(_), []) => after[at].extend(all),
+                (Err(_), [first, ..]) => drop(after[at].insert(*first)),
+                (Ok(place), [.., last]) => {
+                    after[at].insert(if place == 0 { *last } else { wrote_on[place - 1] });
+                    if place == 0 {
+                        after[at].extend(all.iter().filter(|other| wrote_on.binary_search(other).is_err()));
+                    }
+                }
+                (Ok(_), []) => {}
+            }
+        }
+        after[at].remove(&at);
+    }
+    after
 }
 
 impl Looking<'_> {
@@ -248,24 +299,33 @@ impl Looking<'_> {
         let numbers: Vec<RunNo> = runs.iter().map(|(number, _)| *number).collect();
         let files = self.files_made_by(&numbers)?;
         let touched = self.touched_by(&numbers)?;
-        let after = comes_after(&touched);
+        let writers = writers_of(&touched);
+        let after = comes_after(&touched, &writers);
         let wanted = self.wanted(&numbers, &after);
         let order = in_order(&after);
         let places: HashMap<usize, usize> =
             order.iter().enumerate().map(|(place, at)| (*at, place)).collect();
         let host = host();
+        let by_tail: HashMap<&str, usize> =
+            runs.iter().enumerate().map(|(at, (_, head))| (head.tail.as_str(), at)).collect();
+        let mut by_cause: BTreeMap<&StaleCause, Vec<usize>> = BTreeMap::new();
+        for at in &order {
+            for cause in &self.again.runs[&runs[*at].0].causes {
+                by_cause.entry(cause).or_default().push(*at);
+            }
+        }
         for at in order.into_iter().filter(|at| wanted.contains(at)) {
             let (number, head) = &runs[at];
             let made = &self.again.runs[number];
-            let mut before: Vec<usize> =
-                after[at].iter().copied().filter(|other| places[other] < places[&at]).collect();
-            before.sort_by_key(|other| places[other]);
-            // What one of those wrote anew is no more than what follows from it.
+            let before = directly_before(at, &touched, &writers, &places);
+            // What one of those that come before it wrote anew is no more than what follows from it.
+            let comes_before = |other: &usize| {
+                let mut wrote = touched[*other].wrote.iter();
+                places[other] < places[&at] && wrote.any(|path| touched[at].read.contains(path))
+            };
             let is_said = |cause: &&StaleCause| {
-                before.iter().any(|other| {
-                    let (number, head) = &runs[*other];
-                    cause.run.as_ref() == Some(&head.tail) || self.again.runs[number].causes.contains(*cause)
-                })
+                let by = cause.run.as_deref().and_then(|run| by_tail.get(run));
+                by.into_iter().chain(by_cause.get(cause).into_iter().flatten()).any(comes_before)
             };
             // What it read itself tells most.
             let is_own = |cause: &StaleCause| {

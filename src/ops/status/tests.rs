@@ -164,6 +164,20 @@ fn those_that_write_on_in_one_another_s_files_are_done_again_in_the_order_in_whi
 }
 
 #[test]
+fn of_those_that_wrote_on_in_one_file_only_the_last_is_said_to_come_before() {
+    let runs = [
+        "w$ d=1 -> t=0 w=1",
+        "a$ d=1 t=0 -> t=1 m1=1",
+        "b$ d=1 t=1 -> t=2 m2=1",
+        "c$ d=1 t=2 -> t=3 m3=1",
+        "r$ t=3 -> x=1",
+    ];
+    let found = redo(&runs, &["d=9", "t=3", "w=1", "m1=1", "m2=1", "m3=1", "x=1"], &[]);
+    let after: Vec<&str> = found.iter().filter_map(|line| Some(line.split_once(" after ")?.1)).collect();
+    assert_eq!(after, ["w", "a", "b", "c"], "{found:?}");
+}
+
+#[test]
 fn what_may_not_simply_be_done_again_is_said_so() {
     let runs = ["d=1 -> a=1", "two$ d=1 -> b=1 CUT", "three$ d=1 -> c=1 FAILED"];
     assert_eq!(
