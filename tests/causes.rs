@@ -138,9 +138,41 @@ fn of_a_training_and_a_prediction_no_causes_are_told() {
     let text = place.run(&["diff", "@-", "@"]).stdout;
     assert!(text.contains("the runs have no output in common"), "{text}");
     assert!(text.contains("b read what a wrote\n    out/sorted\n"), "{text}");
+    assert!(!text.contains("command") && !text.contains("equal are"), "{text}");
     let found = place.json(&["diff", "@-", "@"]);
     assert_eq!(found["unlike"]["b_read_of_a"][0]["path"], "out/sorted");
     assert_eq!(found["outputs"]["differing"][0]["explanation"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_run_is_compared_with_the_latest_that_ran_the_same_where_nobody_says_with_which() {
+    let Some(place) = scene("sort data/$1.csv > out/$1\n") else { return };
+    let run = |arguments: &[&str]| {
+        place.ok(&[&["run", "-q"], arguments].concat());
+        place.json(&["show", "@"])["run"]["run_id"].clone()
+    };
+    let compared = |arguments: &[&str]| {
+        let found = place.json(&[&["diff"], arguments].concat());
+        [found["runs"][0]["run_id"].clone(), found["runs"][1]["run_id"].clone()]
+    };
+    let first = run(&["--", "sh", "p.sh", "a"]);
+    let named = run(&["--name", "again", "--", "sh", "p.sh", "a"]);
+    let wc = run(&["--", "sh", "-c", "wc conf > out/wc"]);
+    let other = run(&["--", "sh", "-c", "rev conf > out/rev"]);
+    // Of nothing but the program: the latest of it.
+    assert_eq!(compared(&[]), [wc.clone(), other.clone()]);
+    let other_day = run(&["--", "sh", "p.sh", "b"]);
+    let again = run(&["--", "sh", "-c", "wc conf > out/wc"]);
+    assert_eq!(compared(&[]), [wc.clone(), again.clone()]);
+    assert_eq!(compared(&[wc.as_str().unwrap()]), [wc, again.clone()]);
+    assert_eq!(compared(&[other_day.as_str().unwrap()]), [first.clone(), other_day.clone()]);
+    assert_eq!(compared(&["again"]), [first, named]);
+    let cat = run(&["--", "cat", "conf"]);
+    assert_eq!(compared(&[]), [again, cat]);
+    let told = place.run(&["diff"]);
+    assert!(told.stderr.contains("note: no other run of this command is recorded"), "{told:?}");
+    let told = place.run(&["diff", "@", other_day.as_str().unwrap()]);
+    assert_eq!(told.stderr.contains("hint: `lineage diff "), told.stdout.contains("no output in common"));
 }
 
 #[test]

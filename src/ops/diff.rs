@@ -1,5 +1,7 @@
 //! `lineage diff`: two runs, with what the repository knows of their commits.
 
+mod alike;
+
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -8,12 +10,15 @@ use crate::capture::git;
 use crate::error::{Error, Result};
 use crate::model::{ArtifactPath, CodeState, NodeId, repeated_word};
 use crate::ops::code::kind_of;
+use crate::ops::here::find_run;
 use crate::ops::metrics::tell_apart;
 use crate::ops::{FileTarget, Target, View, Workspace, locate, locate_run};
 use crate::projection::names::run_folder_name;
-use crate::query::RunHead;
 use crate::query::diff::{CommitFiles, DiffRun, RunDiff, diff};
+use crate::query::{RunHead, RunSelector};
 use crate::store::{RunNo, Snapshot};
+
+use alike::{alike, before};
 
 /// Compares the runs that `a` and `b` name, seen from `folder`; a file names the run that wrote it, a version of a model the one it
 /// came from.
@@ -27,9 +32,65 @@ pub fn diff_runs(
     a: impl AsRef<OsStr>,
     b: impl AsRef<OsStr>,
 ) -> Result<RunDiff> {
-    let a = find(workspace, view, folder, a.as_ref())?;
-    let b = find(workspace, view, folder, b.as_ref())?;
-    compare_runs(workspace, &view.snapshot, a, b)
+    let snapshot = &view.snapshot;
+    let [a, b] = [a.as_ref(), b.as_ref()].map(|word| run_meant(workspace, snapshot, folder, word));
+    compare_runs(workspace, snapshot, head(workspace, snapshot, a?)?, head(workspace, snapshot, b?)?)
+}
+
+/// Two runs that were compared, of which a user named both, one or none.
+pub(crate) struct Compared {
+    /// What differs.
+    pub(crate) diff: RunDiff,
+    /// Nobody named one of them, and no other run ran what the other one did: it is the one before, or the latest.
+    pub(crate) is_by_order: bool,
+    /// The end of the key of the latest other run that ran what `b` did, where the two are of unlike kinds.
+    pub(crate) alike: Option<String>,
+}
+
+/// Compares two runs, of which `a` and `b` are named as for [`diff_runs`]. By default `b` is the latest run; the other one is the
+/// latest other that ran the same thing, and the earlier of the two is `a`.
+///
+/// # Errors
+/// As [`diff_runs`], and a request error where there is no other run.
+pub(crate) fn compare_named(
+    workspace: &Workspace,
+    view: &View,
+    folder: &Path,
+    named: [Option<&OsStr>; 2],
+) -> Result<Compared> {
+    let snapshot = &view.snapshot;
+    let run = |word: &OsStr| run_meant(workspace, snapshot, folder, word);
+    let latest = || find_run(workspace, snapshot, &RunSelector::Back(0));
+    let (pair, is_by_order) = match named {
+        [Some(a), Some(b)] => ([run(a)?, run(b)?], false),
+        [one, other] => {
+            let one = one.or(other).map_or_else(latest, run)?;
+            match alike(workspace, snapshot, one)? {
+                Some(alike) => ([one, alike], false),
+                None => match latest()? {
+                    latest if latest != one => ([one, latest], true),
+                    // Where there is none, that is said as of any word.
+                    _ => match before(workspace, snapshot, one)? {
+                        Some(before) => ([one, before], true),
+                        None => ([one, find_run(workspace, snapshot, &RunSelector::Back(1))?], true),
+                    },
+                },
+            }
+        }
+    };
+    let mut heads = [head(workspace, snapshot, pair[0])?, head(workspace, snapshot, pair[1])?];
+    if named.contains(&None) {
+        heads.sort_by_key(|head| head.view.run.id);
+    }
+    let [a, b] = heads;
+    let diff = compare_runs(workspace, snapshot, a, b)?;
+    let alike = match diff.unlike {
+        Some(_) => alike(workspace, snapshot, diff.b.view.number)?,
+        None => None,
+    };
+    let alike = alike.filter(|number| *number != diff.a.view.number);
+    let alike = alike.map_or(Ok(None), |number| RunHead::read(snapshot, number))?;
+    Ok(Compared { is_by_order, alike: alike.map(|head| head.tail), diff })
 }
 
 /// Compares two runs.
@@ -50,9 +111,7 @@ fn side(head: RunHead) -> DiffRun {
     DiffRun { head, folder_name }
 }
 
-fn find(workspace: &Workspace, view: &View, folder: &Path, word: &OsStr) -> Result<RunHead> {
-    let snapshot = &view.snapshot;
-    let number = run_meant(workspace, snapshot, folder, word)?;
+fn head(workspace: &Workspace, snapshot: &Snapshot, number: RunNo) -> Result<RunHead> {
     let mut head = RunHead::read(snapshot, number)?
         .ok_or_else(|| Error::request("the start of this run is not recorded here"))?;
     head.alive = workspace.is_at_work(snapshot, &head.view)?;

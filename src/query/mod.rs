@@ -45,5 +45,5 @@ pub use report::{
 };
 pub use selector::{RunSelector, find_digest, find_run, find_run_if_any, latest_run, run_back};
 pub use staleness::{Ancestry, Causes, Now, OutOfDate, Outdated};
-pub(crate) use together::{Runs, is_part_of, written_along};
+pub(crate) use together::{Runs, began_inside, is_part_of, written_along};
 pub use together::{also_claimed_by, as_its_own_run_has_it, own_parts, parts_of};

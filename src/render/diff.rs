@@ -30,7 +30,9 @@ pub fn text(diff: &RunDiff, limit: usize) -> String {
         let _ = writeln!(text, "no difference; {}", equal_words(diff));
         return text;
     }
-    unlike(diff, limit, &mut text);
+    if unlike(diff, limit, &mut text) {
+        return text;
+    }
     explanations(diff, limit, &mut text);
     code(&diff.code, limit, &mut text);
     told(diff, limit, &mut text);
@@ -92,9 +94,9 @@ fn head_row(label: &str, head: &RunHead) -> Vec<String> {
     ]
 }
 
-/// Says that the runs are of unlike kinds.
-fn unlike(diff: &RunDiff, limit: usize, text: &mut String) {
-    let Some(unlike) = &diff.unlike else { return };
+/// Says where it is so that the runs are of unlike kinds: then nothing else that differs tells anything.
+fn unlike(diff: &RunDiff, limit: usize, text: &mut String) -> bool {
+    let Some(unlike) = &diff.unlike else { return false };
     text.push_str("the runs have no output in common: nothing is said of causes\n");
     for (reader, writer, files) in [("a", "b", &unlike.a_read_of_b), ("b", "a", &unlike.b_read_of_a)] {
         if files.is_empty() {
@@ -106,7 +108,8 @@ fn unlike(diff: &RunDiff, limit: usize, text: &mut String) {
         }
         text.push_str(&left_out(files.len(), limit));
     }
-    text.push('\n');
+    text.push_str("what differs all the same stands in `--json`\n");
+    true
 }
 
 fn explanations(diff: &RunDiff, limit: usize, text: &mut String) {
