@@ -516,6 +516,119 @@ fn a_crate_holds_no_credentials_whether_git_knows_of_them_or_not() {
 }
 
 #[test]
+fn no_format_of_others_has_the_digest_or_the_size_of_credentials() {
+    let place = Place::empty().with_real_clock();
+    place.write(".env", b"PIN=1234\n");
+    let digest = lineage::model::Digest::of(b"PIN=1234\n").to_string();
+    let hex = digest.strip_prefix("blake3:").unwrap();
+    place.ok(&[
+        "run",
+        "-q",
+        "--",
+        "sh",
+        "-c",
+        "wc -l < .env > n; echo >> .env; cp .env copy; mv .env .envrc",
+    ]);
+    if !place.was_observed() {
+        return;
+    }
+    place.ok(&["export", "--format", "ro-crate", "--out", "crate"]);
+    let crated = String::from_utf8(place.read("crate/ro-crate-metadata.json")).unwrap();
+    let other = |format| place.ok(&["export", "--format", format]).stdout;
+    for text in [crated, other("prov-json"), other("openlineage")] {
+        assert!(text.contains(".env") && !text.contains(hex), "{text}");
+    }
+    assert!(other("jsonl").contains(hex));
+    if let Some(python) = python_with(&["prov.model"]) {
+        fs::write(place.at("prov.json"), other("prov-json")).unwrap();
+        validated(&python, "prov_json.py", &[&place.at("prov.json")]);
+    }
+    place.ok(&["export", "--format", "ro-crate", "--out", "all", "--with-contents"]);
+    assert!(String::from_utf8(place.read("all/ro-crate-metadata.json")).unwrap().contains(hex));
+}
+
+#[test]
+fn a_version_of_a_model_is_exported_by_its_name_with_all_runs_behind_it() {
+    let place = Place::empty().with_real_clock();
+    place.write("raw", b"3\n1\n2\n");
+    place.ok(&["run", "-q", "--name", "clean", "--", "sh", "-c", "sort raw > clean"]);
+    if !place.was_observed() {
+        return;
+    }
+    place.ok(&["run", "-q", "--name", "other", "--", "sh", "-c", "rev raw > other"]);
+    place.ok(&["run", "-q", "--name", "train", "--", "sh", "-c", "tail -n 1 clean > model"]);
+    place.ok(&["register", "net", "1.0.0", "--run", "@", "--artifact", "model=model"]);
+    place.ok(&["models", "promote", "net@1.0.0", "--to", "production", "--reason", "good"]);
+    let names = |text: &str| -> Vec<String> {
+        let named = events(text).into_iter().filter(|event| event["eventType"] == "START");
+        named.map(|event| event["job"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let lines = |word: &str| place.ok(&["export", word, "--format", "openlineage"]).stdout;
+    assert_eq!(names(&lines("net@1.0.0")), ["clean", "train"]);
+    assert_eq!(names(&lines("model")), ["clean", "train"]);
+    assert_eq!(names(&lines("clean")), ["clean"]);
+    assert_eq!(names(&lines("train")), ["train"]);
+    let text = lines("net@production");
+    let last = events(&text).pop().unwrap();
+    let registered = &last["outputs"][0]["facets"]["lineage_registered"]["models"][0];
+    assert_eq!((&registered["version"], &registered["stage"]), (&"1.0.0".into(), &"production".into()));
+    for word in ["raw", "nothing"] {
+        assert_eq!(place.refused(&["export", word, "--format", "prov-json"]).0, 2);
+    }
+
+    let text = place.ok(&["export", "net@1.0.0", "--format", "prov-json"]).stdout;
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let (name, version) = document["entity"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .find(|(_, entity)| entity["prov:label"] == "net@1.0.0")
+        .unwrap();
+    assert_eq!(version["lineage:stage"], "production");
+    let section = |name: &str| document[name].as_object().unwrap().values().collect::<Vec<_>>();
+    let [member] = section("hadMember")[..] else { panic!("{text}") };
+    assert_eq!(member["prov:collection"], name.as_str());
+    assert!(member["prov:entity"].as_str().unwrap().ends_with(":model"));
+    assert!(section("wasGeneratedBy").iter().any(|edge| edge["prov:entity"] == name.as_str()));
+    let decided = section("wasAttributedTo");
+    assert!(
+        decided.iter().any(|one| one["lineage:stage"] == "production" && one["lineage:reason"] == "good")
+    );
+
+    place.ok(&["export", "net@1.0.0", "--format", "ro-crate", "--out", "crate"]);
+    let crated: Value = serde_json::from_slice(&place.read("crate/ro-crate-metadata.json")).unwrap();
+    let graph = crated["@graph"].as_array().unwrap();
+    let of_type = |sort: &str| graph.iter().filter(|entity| entity["@type"] == sort).collect::<Vec<_>>();
+    let [version] = of_type("Collection")[..] else { panic!("{graph:#?}") };
+    assert_eq!(
+        (&version["name"], &version["creativeWorkStatus"]),
+        (&"net@1.0.0".into(), &"production".into())
+    );
+    assert_eq!(of_type("CreateAction").len(), 2);
+    assert!(of_type("UpdateAction").iter().any(|action| action["name"] == "net@1.0.0 staged as production"));
+    for (module, script, name, bytes) in [
+        ("prov.model", "prov_json.py", "prov.json", Some(text)),
+        ("openlineage.client.generated", "run_events.py", "events.ndjson", Some(lines("net@1.0.0"))),
+        ("rocrate", "ro_crate.py", "crate", None),
+    ] {
+        if let Some(python) = python_with(&[module]) {
+            bytes.iter().for_each(|bytes| fs::write(place.at(name), bytes).unwrap());
+            validated(&python, script, &[&place.at(name)]);
+        }
+    }
+}
+
+#[test]
+fn the_latest_run_is_that_of_this_workspace_whatever_was_taken_over() {
+    let [here, there] = [Place::empty().with_real_clock(), Place::empty().with_real_clock()];
+    here.ok(&["run", "-q", "--name", "here", "--", "true"]);
+    there.ok(&["run", "-q", "--name", "there", "--", "true"]);
+    here.ok(&["merge", there.root().to_str().unwrap()]);
+    let text = here.ok(&["export", "@", "--format", "openlineage"]).stdout;
+    assert_eq!(events(&text)[0]["job"]["name"], "here");
+}
+
+#[test]
 fn an_empty_store_is_exported_as_nothing() {
     let place = Place::empty();
     place.ok(&["init", "."]);

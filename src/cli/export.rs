@@ -1,17 +1,19 @@
 //! `lineage export`
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Surroundings, output};
 use crate::error::{Error, Result};
-use crate::ops::find_run;
-use crate::ops::formats::{ExportFormat, ExportRequest, export};
-use crate::query::RunSelector;
+use crate::ops::formats::{ExportFormat, ExportRequest, export, runs_behind};
 use crate::render;
 
 /// Write what is recorded: as a backup, as tables, or in a format of others.
+///
+/// Of a version of a model, the three formats of others tell its name, its stage and its files; prov-json and ro-crate also who
+/// registered, staged or withdrew it.
 ///
 /// jsonl is the complete backup: every fact, which `lineage import --format jsonl` takes back and `lineage merge` takes over;
 /// the same facts give the same bytes. What is kept (`.lineage/objects`) is not in it. Each line is one fact under its name:
@@ -40,7 +42,8 @@ use crate::render;
 /// prov-json and openlineage are streams, as jsonl is: they go to the standard output unless --out names a file. ro-crate is
 /// a folder, or a zip file where the name ends in `.zip`; the bytes of the files are in it, but for those that lie outside the
 /// workspace, those that git ignores and no run wrote, and those that are named like files of credentials, such as `.env`: these are
-/// named only.
+/// named only. Of credentials the three formats of others have neither digest nor size, from which a short secret could be guessed;
+/// the backup and the tables have both.
 ///
 /// Names are stable: runs and steps are `urn:uuid:KEY`, files `urn:lineage:file:DIGEST:PATH`; in openlineage a file is named by its
 /// whole path, in the namespace `file`, as by other programs.
@@ -48,11 +51,13 @@ use crate::render;
 #[command(after_help = "Examples:
   lineage export --format jsonl --out backup.jsonl    a complete backup
   lineage export --format parquet --out tables        tables for DuckDB, Polars and Spark
-  lineage export @ --format ro-crate --out crate.zip  the latest run as an RO-Crate")]
+  lineage export @ --format ro-crate --out crate.zip  the latest run as an RO-Crate
+  lineage export net@1.0.0 --format prov-json         all that a model came from")]
 pub(crate) struct Export {
-    /// The runs: `@` (the latest), run ids, ends of keys, names. All runs where none is named.
+    /// What to export: a run (`@`, its run id, the end of its key, its name) by itself; or a file, or a version of a model,
+    /// `NAME@VERSION`, with all runs that it comes from. All runs where nothing is named.
     #[arg(value_name = "RUN")]
-    runs: Vec<RunSelector>,
+    runs: Vec<OsString>,
     /// The format.
     #[arg(long, value_name = "FORMAT")]
     format: Format,
@@ -95,11 +100,10 @@ enum Format {
 
 impl Export {
     pub(crate) fn run(self, surroundings: &Surroundings) -> Result<u8> {
-        let workspace = surroundings.workspace()?;
-        let view = workspace.view()?;
-        output::warnings(&view.warnings);
-        let runs = self.runs.iter().map(|run| find_run(&workspace, &view.snapshot, run));
-        let runs = runs.collect::<Result<Vec<_>>>()?;
+        let (workspace, view) = surroundings.view()?;
+        let folder = &surroundings.folder;
+        let runs = self.runs.iter().map(|word| runs_behind(&workspace, &view.snapshot, folder, word));
+        let runs = runs.collect::<Result<Vec<_>>>()?.concat();
         let out = self.out.as_ref().map(|path| surroundings.folder.join(path));
         let format = self.format.to_ops();
         if self.with_contents && self.format != Format::RoCrate {

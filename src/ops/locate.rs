@@ -408,6 +408,7 @@ pub fn locate_run(
 /// Returns the run that a word names which is neither counted from the latest nor anything that is recorded.
 fn run_of_name(snapshot: &Snapshot, text: Option<&str>) -> Result<Option<RunNo>> {
     let selector = text.and_then(|text| text.parse::<RunSelector>().ok());
+    let selector = selector.filter(|selector| !matches!(selector, RunSelector::Back(_)));
     selector.map_or(Ok(None), |selector| query::find_run_if_any(snapshot, &selector))
 }
 

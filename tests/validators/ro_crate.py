@@ -38,6 +38,15 @@ for part in ids(root["hasPart"]):
     files += 1
 actions = 0
 for action in map(entities.get, ids(root["mentions"])):
+    # A version of a model, and who decided where it stands.
+    if action["@type"] == "Collection":
+        assert action["creativeWorkStatus"]
+        assert all(part in entities for part in ids(action["hasPart"]))
+        continue
+    if action["@type"] == "UpdateAction":
+        assert entities[action["instrument"]["@id"]]["name"] == "lineage"
+        assert all(entities[one]["@type"] == "Collection" for one in ids(action["object"]))
+        continue
     assert action["@type"] in ("CreateAction", "ActivateAction"), action
     assert entities[action["instrument"]["@id"]]["name"]
     for key in ("object", "result"):

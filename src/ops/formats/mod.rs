@@ -9,34 +9,44 @@
 //! | file | `urn:lineage:file:<digest>:<path>`: the BLAKE3 digest in hexadecimal, and the path with all but `A-Za-z0-9-._~/` as `%NN` |
 //! | commit | `urn:lineage:commit:<sha>` |
 //!
+//! Of a file of credentials all versions have one name, with a digest that tells nothing; only the backup and the tables tell more.
+//!
 //! Everything is written run by run, so that memory does not grow with the store.
 //!
 //! Each format has the two edges of a step as they were seen. That a file was made from another is concluded from them, and not where
 //! a step wrote on in what it read: what was there may have gone into its other files, or not. Each format says so as far as it
 //! has words, and says of what was written there that it is made from what was read.
 
+mod behind;
 mod csv;
 mod openlineage;
 mod parquet;
 mod prov;
 mod ro_crate;
 mod tables;
+mod versions;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::capture::credentials::is_credentials;
 use crate::error::{Error, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Fact, Metric, NodeId, RunStatus, Step, Timestamp, percent_encoded,
+    Artifact, ArtifactPath, Evidence, Fact, Metric, NodeId, RunStatus, Step, Timestamp, os_word,
+    percent_encoded,
 };
 use crate::ops::export::out::Out;
 use crate::ops::export::{facts_of, jsonl, not_written};
 use crate::ops::{View, Workspace};
 use crate::query::{OnRead, RunHead, written_on_by};
 use crate::store::{GO_ON, RunNo, Snapshot, StepNo};
+
+use versions::Version;
+
+pub use behind::runs_behind;
 
 /// As many bytes are gathered before they are written to a file.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -71,7 +81,8 @@ pub struct ExportRequest {
     pub force: bool,
     /// The namespace of jobs in formats that have one; by default the name of the workspace's folder.
     pub namespace: Option<String>,
-    /// Whether the bytes of files come along that lie outside the workspace, or that git ignores and no run wrote.
+    /// Whether the bytes of files come along that lie outside the workspace, that git ignores and no run wrote, or that are named
+    /// like files of credentials.
     pub with_contents: bool,
 }
 
@@ -150,6 +161,8 @@ pub(super) struct Source<'a> {
     with_contents: bool,
     /// The steps of the run that was looked at last.
     steps: RefCell<Option<(NodeId, Vec<StepNo>)>>,
+    /// The model versions among it, once they were asked for.
+    versions: OnceCell<Vec<Version>>,
 }
 
 impl<'a> Source<'a> {
@@ -174,6 +187,7 @@ impl<'a> Source<'a> {
             namespace: namespace.unwrap_or_else(|| "lineage".to_owned()),
             with_contents: request.with_contents,
             steps: RefCell::new(None),
+            versions: OnceCell::new(),
         })
     }
 
@@ -215,14 +229,42 @@ impl<'a> Source<'a> {
         facts_of(self.snapshot, runs, visit)
     }
 
-    /// Calls `visit` with every step of a run, in the order of their beginnings.
+    /// Calls `visit` with every step of a run, in the order of their beginnings; files of credentials as they are shown.
     fn each_step(&self, run: &RunHead, visit: &mut dyn FnMut(Step) -> Result<()>) -> Result<()> {
         for number in self.snapshot.steps_of(run.view.number)? {
-            if let Some(step) = self.snapshot.step(number)? {
-                visit(step)?;
+            let Some(mut step) = self.snapshot.step(number)? else { continue };
+            let used = step.used.iter_mut().map(|edge| &mut edge.artifact);
+            for artifact in used.chain(step.generated.iter_mut().map(|edge| &mut edge.artifact)) {
+                if self.is_secret(&artifact.path) {
+                    *artifact = with_name_alone(&artifact.path);
+                }
             }
+            for removed in step.removed.iter_mut().filter(|removed| self.is_secret(&removed.path)) {
+                let Artifact { digest, size_bytes, .. } = with_name_alone(&removed.path);
+                removed.content = Some((digest, size_bytes));
+            }
+            visit(step)?;
         }
         Ok(())
+    }
+
+    /// Returns true for a file of credentials, unless its bytes come along. Who has its digest and its size can try out which secret
+    /// it is, where that is short.
+    fn is_secret(&self, path: &ArtifactPath) -> bool {
+        !self.with_contents && !path.is_url() && is_credentials(Path::new(&os_word(path.as_bytes().to_vec())))
+    }
+
+    /// Returns what others are shown of a file: of one of credentials its name alone.
+    fn shown(&self, artifact: Artifact) -> Artifact {
+        if self.is_secret(&artifact.path) { with_name_alone(&artifact.path) } else { artifact }
+    }
+
+    /// Returns the model versions that came from what is exported.
+    fn versions(&self) -> Result<&[Version]> {
+        if self.versions.get().is_none() {
+            let _ = self.versions.set(versions::of(self)?);
+        }
+        Ok(self.versions.get().map_or(&[], Vec::as_slice))
     }
 
     /// Lists the reads of files that a step wrote on, or who told it of them: no format says of its other files that they are made
@@ -289,6 +331,11 @@ impl<'a> Source<'a> {
 /// The program that exports, as a name.
 fn producer() -> String {
     format!("urn:lineage:program:{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Names a file of which nothing else is said: all its versions are one.
+fn with_name_alone(path: &ArtifactPath) -> Artifact {
+    Artifact::without_content(path.clone(), b"withheld")
 }
 
 /// Names a file.

@@ -1,11 +1,12 @@
 //! OpenLineage run events (specification 2-0-2), one a line: for each run one START and, when it has ended, one terminal event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use serde_json::{Map, Value, json};
 
+use super::versions::Version;
 use super::{Source, producer, write_json, write_text};
 use crate::error::Result;
 use crate::model::{
@@ -22,6 +23,7 @@ const DATASET_FACET: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#
 
 /// Writes the events of all runs, run by run.
 pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let registered = registered(source)?;
     source.each_run(&mut |run| {
         let started = run.view.run.started_at;
         line(stream, &event(source, run, "START", started, start_facets(source, run)?))?;
@@ -55,12 +57,33 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
                 let change = json!({ "lifecycleStateChange": "RENAME", "previousIdentifier": before });
                 dataset["facets"]["lifecycleStateChange"] = lifecycle(change);
             }
+            if let Some(models) = registered.get(artifact) {
+                dataset["facets"]["lineage_registered"] = facet(DATASET_FACET, json!({ "models": models }));
+            }
             dataset
         };
         let outputs = generated.iter().map(output);
         last["outputs"] = outputs.chain(removed(source, run)?).collect();
         line(stream, &last)
     })
+}
+
+/// Returns the model versions that files are registered as.
+fn registered(source: &Source<'_>) -> Result<HashMap<Artifact, Vec<Value>>> {
+    let mut registered: HashMap<Artifact, Vec<Value>> = HashMap::new();
+    for Version { view, files, .. } in source.versions()? {
+        let said = json!({
+            "name": view.model.name,
+            "version": view.model.version,
+            "stage": view.stage.as_str(),
+            "withdrawn": view.deleted.is_some(),
+            "id": view.model.id.to_string(),
+        });
+        for file in files.iter().collect::<BTreeSet<_>>() {
+            registered.entry(file.clone()).or_default().push(said.clone());
+        }
+    }
+    Ok(registered)
 }
 
 /// Names a dataset without what is said of it.

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::versions::Version;
 use super::{Source, write_json, write_text};
 use crate::error::Result;
 use crate::model::{
@@ -19,6 +20,7 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         stream,
         &json!({
             "run": "urn:uuid:",
+            "model": "urn:uuid:",
             "file": "urn:lineage:file:",
             "commit": "urn:lineage:commit:",
             "program": "urn:lineage:program:",
@@ -33,6 +35,7 @@ pub(super) fn write(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     edges(source, stream)?;
     moves_and_removals(source, stream)?;
     associations(source, stream)?;
+    memberships_and_decisions(source, stream)?;
     write_text(stream, "\n}\n")
 }
 
@@ -69,6 +72,10 @@ fn run_name(id: NodeId) -> String {
     format!("run:{id}")
 }
 
+fn model_name(id: NodeId) -> String {
+    format!("model:{id}")
+}
+
 fn file_name(artifact: &Artifact) -> String {
     format!("file:{}:{}", artifact.digest.hex(), percent_encoded(artifact.path.as_bytes()))
 }
@@ -93,14 +100,7 @@ fn entities(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
             section.put(&format!("commit:{commit}"), &value)?;
         }
         source.each_step(run, &mut |step| {
-            for artifact in artifacts(&step) {
-                let name = file_name(&artifact);
-                // A digest of the name, so that memory holds 32 bytes a file.
-                if files.insert(*blake3::hash(name.as_bytes()).as_bytes()) {
-                    section.put(&name, &entity(&artifact))?;
-                }
-            }
-            Ok(())
+            artifacts(&step).try_for_each(|artifact| file(&mut section, &mut files, &artifact))
         })?;
         for (at, point) in source.metrics(run.view.run.id)?.iter().enumerate() {
             let value = json!({
@@ -113,7 +113,43 @@ fn entities(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         }
         Ok(())
     })?;
+    for version in source.versions()? {
+        version.files.iter().try_for_each(|artifact| file(&mut section, &mut files, artifact))?;
+        section.put(&model_name(version.view.model.id), &version_entity(version))?;
+    }
     section.end()
+}
+
+/// Writes what a file is, once.
+fn file(section: &mut Section<'_>, known: &mut HashSet<[u8; 32]>, artifact: &Artifact) -> Result<()> {
+    let name = file_name(artifact);
+    // A digest of the name, so that memory holds 32 bytes a file.
+    match known.insert(*blake3::hash(name.as_bytes()).as_bytes()) {
+        true => section.put(&name, &entity(artifact)),
+        false => Ok(()),
+    }
+}
+
+fn version_entity(version: &Version) -> Value {
+    let view = &version.view;
+    let types = [qualified("prov:Collection"), qualified("lineage:ModelVersion")];
+    let mut value = json!({
+        "prov:type": types,
+        "prov:label": view.label(),
+        "lineage:model": view.model.name,
+        "lineage:version": view.model.version,
+        "lineage:stage": view.stage.as_str(),
+    });
+    if view.deleted.is_some() {
+        value["lineage:withdrawn"] = json!(true);
+    }
+    if !view.aliases.is_empty() {
+        value["lineage:alias"] = json!(view.aliases);
+    }
+    if !view.description.is_empty() {
+        value["dcterms:description"] = json!(view.description);
+    }
+    value
 }
 
 fn artifacts(step: &Step) -> impl Iterator<Item = Artifact> {
@@ -203,6 +239,12 @@ fn agents(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         put(agent_name(recorder), "prov:SoftwareAgent", recorder)?;
         if by.is_empty() { Ok(()) } else { put(person_name(by), "prov:Person", by) }
     })?;
+    for by in source.versions()?.iter().flat_map(|version| &version.decisions).map(|decision| &decision.by) {
+        let name = person_name(by);
+        if !by.is_empty() && seen.insert(name.clone()) {
+            section.put(&name, &json!({ "prov:type": qualified("prov:Person"), "prov:label": by }))?;
+        }
+    }
     section.end()
 }
 
@@ -237,7 +279,9 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
     section.end()?;
     let mut section = Section::new(stream, "wasGeneratedBy");
     number = 0;
+    let mut exported: HashSet<NodeId> = HashSet::new();
     source.each_run(&mut |run| {
+        exported.insert(run.view.run.id);
         source.each_step(run, &mut |step| {
             for edge in &step.generated {
                 number += 1;
@@ -258,6 +302,12 @@ fn edges(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         }
         Ok(())
     })?;
+    for Version { view, .. } in source.versions()? {
+        let Some(run) = view.model.run.filter(|run| exported.contains(run)) else { continue };
+        number += 1;
+        let value = json!({ "prov:activity": run_name(run), "prov:entity": model_name(view.model.id) });
+        section.put(&format!("_:g{number}"), &value)?;
+    }
     section.end()
 }
 
@@ -357,5 +407,41 @@ fn associations(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
         let value = json!({ "prov:informed": run_name(run.view.run.id), "prov:informant": run_name(parent) });
         section.put(&format!("_:i{number}"), &value)
     })?;
+    section.end()
+}
+
+/// Which files are a model version, and who decided where it stands.
+fn memberships_and_decisions(source: &Source<'_>, stream: &mut dyn Write) -> Result<()> {
+    let mut section = Section::new(stream, "hadMember");
+    let mut number = 0_u64;
+    for version in source.versions()? {
+        let files: BTreeSet<String> = version.files.iter().map(file_name).collect();
+        for file in files {
+            number += 1;
+            let value = json!({ "prov:collection": model_name(version.view.model.id), "prov:entity": file });
+            section.put(&format!("_:m{number}"), &value)?;
+        }
+    }
+    section.end()?;
+    let mut section = Section::new(stream, "wasAttributedTo");
+    number = 0;
+    for version in source.versions()? {
+        for decision in version.decisions.iter().filter(|decision| !decision.by.is_empty()) {
+            number += 1;
+            let mut value = json!({
+                "prov:entity": model_name(version.view.model.id),
+                "prov:agent": person_name(&decision.by),
+                "lineage:act": decision.act,
+                "lineage:at": typed(decision.at.rfc3339(), "xsd:dateTime"),
+            });
+            if let Some(stage) = decision.stage {
+                value["lineage:stage"] = json!(stage.as_str());
+            }
+            if let Some(reason) = &decision.reason {
+                value["lineage:reason"] = json!(reason);
+            }
+            section.put(&format!("_:t{number}"), &value)?;
+        }
+    }
     section.end()
 }

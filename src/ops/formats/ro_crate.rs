@@ -14,13 +14,13 @@ use serde_json::{Map, Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Exported, Source, file_urn, not_written, write_json, write_text};
-use crate::capture::credentials::is_credentials;
+use super::versions::Version;
+use super::{Exported, Source, file_urn, not_written, producer, write_json, write_text};
 use crate::capture::git::Ignored;
 use crate::content::NotCopied;
 use crate::disk::open_regular;
 use crate::error::{Error, Result};
-use crate::model::{Artifact, RunStatus, command_line, os_word, percent_encoded, printed};
+use crate::model::{Artifact, RunStatus, command_line, percent_encoded, printed};
 use crate::query::RunHead;
 
 const METADATA: &str = "ro-crate-metadata.json";
@@ -128,7 +128,9 @@ impl Crating<'_> {
         source.each_run(&mut |run| {
             let (used, generated) = source.files(run)?;
             used.iter().chain(&generated).try_for_each(|artifact| self.content(artifact, place))
-        })
+        })?;
+        let files = source.versions()?.iter().flat_map(|version| &version.files);
+        files.into_iter().try_for_each(|artifact| self.content(artifact, place))
     }
 
     fn content(&mut self, artifact: &Artifact, place: &mut dyn Place) -> Result<()> {
@@ -180,12 +182,14 @@ impl Crating<'_> {
     /// Returns true for a file that may be somebody's own affair.
     fn is_withheld(&mut self, artifact: &Artifact) -> Result<bool> {
         // What stands behind a name that is no path is of our own making, such as the list of an environment.
-        if !artifact.has_content() || artifact.path.is_url() {
+        if artifact.path.is_url() {
             return Ok(false);
         }
-        let name = os_word(artifact.path.as_bytes().to_vec());
-        if !artifact.path.is_inside() || is_credentials(Path::new(&name)) {
+        if self.source.is_secret(&artifact.path) || artifact.has_content() && !artifact.path.is_inside() {
             return Ok(true);
+        }
+        if !artifact.has_content() {
+            return Ok(false);
         }
         let (Some(ignored), Some(file)) =
             (&mut self.ignored, artifact.path.on_disk(self.source.workspace.root()))
@@ -237,6 +241,20 @@ impl Crating<'_> {
         let mut persons: BTreeSet<String> = BTreeSet::new();
         let mut written: std::collections::HashSet<String> = std::collections::HashSet::new();
         let written_on = self.written_on()?;
+        let mut put_file = |stream: &mut dyn Write, artifact: &Artifact| -> Result<()> {
+            let id = self.id(artifact);
+            if !written.insert(blake3::hash(id.as_bytes()).to_hex().to_string()) {
+                return Ok(());
+            }
+            let mut file = file(&id, artifact, self.is_held(artifact));
+            if let Some(text) = self.source.snapshot.link_text_of(artifact)? {
+                file["description"] = json!(format!("a symbolic link to {text}"));
+            }
+            if let Some(from) = written_on.get(artifact) {
+                file["isBasedOn"] = from.iter().map(|from| json!({ "@id": self.id(from) })).collect();
+            }
+            entity(stream, &file)
+        };
         self.source.each_run(&mut |run| {
             let tool = tool(run);
             if tools.insert(tool["@id"].to_string()) {
@@ -244,24 +262,25 @@ impl Crating<'_> {
             }
             let by = &run.view.run.by;
             if !by.is_empty() && persons.insert(by.clone()) {
-                entity(stream, &json!({ "@id": person_id(by), "@type": "Person", "name": by }))?;
+                entity(stream, &person(by))?;
             }
             let (used, generated) = self.source.files(run)?;
-            for artifact in used.iter().chain(&generated) {
-                let id = self.id(artifact);
-                if written.insert(blake3::hash(id.as_bytes()).to_hex().to_string()) {
-                    let mut file = file(&id, artifact, self.is_held(artifact));
-                    if let Some(text) = self.source.snapshot.link_text_of(artifact)? {
-                        file["description"] = json!(format!("a symbolic link to {text}"));
-                    }
-                    if let Some(from) = written_on.get(artifact) {
-                        file["isBasedOn"] = from.iter().map(|from| json!({ "@id": self.id(from) })).collect();
-                    }
-                    entity(stream, &file)?;
-                }
-            }
+            used.iter().chain(&generated).try_for_each(|artifact| put_file(stream, artifact))?;
             self.action(stream, run, &used, &generated, &tool)
         })?;
+        let versions = self.source.versions()?;
+        for version in versions {
+            version.files.iter().try_for_each(|artifact| put_file(stream, artifact))?;
+            for by in version.decisions.iter().map(|decision| &decision.by) {
+                if !by.is_empty() && persons.insert(by.clone()) {
+                    entity(stream, &person(by))?;
+                }
+            }
+            self.version(stream, version)?;
+        }
+        if !versions.is_empty() {
+            entity(stream, &recorder())?;
+        }
         write_text(stream, "\n]}\n")
     }
 
@@ -304,19 +323,29 @@ impl Crating<'_> {
         write_text(stream, ",\"hasPart\":[")?;
         let mut first = true;
         let mut listed: std::collections::HashSet<[u8; 32]> = std::collections::HashSet::new();
+        let mut list = |stream: &mut dyn Write, artifact: &Artifact| {
+            let id = self.id(artifact);
+            match self.is_held(artifact) && listed.insert(*blake3::hash(id.as_bytes()).as_bytes()) {
+                true => item(stream, &mut first, &json!({ "@id": id })),
+                false => Ok(()),
+            }
+        };
         source.each_run(&mut |run| {
             let (used, generated) = source.files(run)?;
-            for artifact in used.iter().chain(&generated).filter(|artifact| self.is_held(artifact)) {
-                let id = self.id(artifact);
-                if listed.insert(*blake3::hash(id.as_bytes()).as_bytes()) {
-                    item(stream, &mut first, &json!({ "@id": id }))?;
-                }
-            }
-            Ok(())
+            used.iter().chain(&generated).try_for_each(|artifact| list(stream, artifact))
         })?;
+        let versions = source.versions()?;
+        let files = versions.iter().flat_map(|version| &version.files);
+        files.into_iter().try_for_each(|artifact| list(stream, artifact))?;
         write_text(stream, "],\"mentions\":[")?;
         first = true;
         source.each_run(&mut |run| item(stream, &mut first, &json!({ "@id": action_id(run) })))?;
+        for version in versions {
+            item(stream, &mut first, &json!({ "@id": version_id(version) }))?;
+            for at in 0..version.decisions.len() {
+                item(stream, &mut first, &json!({ "@id": decision_id(version, at) }))?;
+            }
+        }
         write_text(stream, "]}")
     }
 
@@ -376,6 +405,71 @@ impl Crating<'_> {
         }
         entity(stream, &action)
     }
+
+    /// Writes a model version, and who decided where it stands.
+    fn version(&self, stream: &mut dyn Write, version: &Version) -> Result<()> {
+        let view = &version.view;
+        let files: BTreeSet<String> = version.files.iter().map(|artifact| self.id(artifact)).collect();
+        let mut about = json!({
+            "@id": version_id(version),
+            "@type": "Collection",
+            "name": view.label(),
+            "version": view.model.version,
+            "dateCreated": view.model.created_at.rfc3339(),
+            "creativeWorkStatus": if view.deleted.is_some() { "withdrawn" } else { view.stage.as_str() },
+            "hasPart": files.iter().map(|id| json!({ "@id": id })).collect::<Vec<_>>(),
+        });
+        if !view.description.is_empty() {
+            about["description"] = json!(view.description);
+        }
+        if !view.aliases.is_empty() {
+            about["alternateName"] = json!(view.aliases);
+        }
+        entity(stream, &about)?;
+        for (at, decision) in version.decisions.iter().enumerate() {
+            let stage = decision.stage.map_or_else(String::new, |stage| format!(" as {}", stage.as_str()));
+            let mut action = json!({
+                "@id": decision_id(version, at),
+                "@type": "UpdateAction",
+                "name": format!("{} {}{stage}", view.label(), decision.act),
+                "instrument": { "@id": producer() },
+                "object": [{ "@id": version_id(version) }],
+                "result": [{ "@id": version_id(version) }],
+                "endTime": decision.at.rfc3339(),
+                "actionStatus": { "@id": "http://schema.org/CompletedActionStatus" },
+            });
+            if !decision.by.is_empty() {
+                action["agent"] = json!({ "@id": person_id(&decision.by) });
+            }
+            if let Some(reason) = &decision.reason {
+                action["description"] = json!(reason);
+            }
+            entity(stream, &action)?;
+        }
+        Ok(())
+    }
+}
+
+/// The program that wrote down who decided what of a model version.
+fn recorder() -> Value {
+    json!({
+        "@id": producer(),
+        "@type": "SoftwareApplication",
+        "name": "lineage",
+        "softwareVersion": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn version_id(version: &Version) -> String {
+    format!("urn:uuid:{}", version.view.model.id)
+}
+
+fn decision_id(version: &Version, at: usize) -> String {
+    format!("#{}-decision-{at}", version.view.model.id)
+}
+
+fn person(by: &str) -> Value {
+    json!({ "@id": person_id(by), "@type": "Person", "name": by })
 }
 
 fn action_id(run: &RunHead) -> String {
