@@ -48,6 +48,10 @@ const OF_PASSES: &[&str] = &[
     "postgres", "proxy", "redis", "root", "sftp", "smtp", "ssh", "ssl", "store", "user",
 ];
 
+/// Whose `auth` is what somebody logs in with: `--http-auth me:abc`; behind other words it is whether or how, as in `no_auth`.
+const OF_AUTHS: &[&str] =
+    &["admin", "api", "basic", "db", "http", "https", "proxy", "redis", "registry", "server", "user"];
+
 /// Words in which these have no word of their own, and speak of a secret all the same: `passwordhash`.
 const FRONTS: &[&str] = &["password", "passwd", "passphrase", "apikey"];
 
@@ -155,9 +159,10 @@ pub fn is_secret(name: &str, value: &str) -> bool {
     if last == AUTHORIZATION {
         return true;
     }
-    if last == "auth" && before.is_empty() {
+    if last == "auth" && before.last().is_none_or(|word| OF_AUTHS.contains(&word.as_str())) {
         return !AUTH_SORTS.contains(&value.to_ascii_lowercase().as_str())
-            && !value.starts_with(['/', '.', '~', '$', '@']);
+            && !value.starts_with(['/', '.', '~', '@'])
+            && !is_variable(value);
     }
     // For a shell it is the folder that it is in.
     if last == "pwd" {
@@ -229,6 +234,16 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
+/// Returns true for what begins with a variable of the shell: `$TOKEN`, `$HOME/token`, `${token}`, `$(cat token)`. A password may
+/// begin with the same sign.
+pub fn is_variable(value: &str) -> bool {
+    let Some(name) = value.strip_prefix('$') else { return false };
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let rest = name.trim_start_matches(is_of_name);
+    name.starts_with(['{', '(', '@', '*'])
+        || rest.len() < name.len() && !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
 fn is_count(words: &[String]) -> bool {
     words.len() > 1 && COUNTS.contains(&words[0].as_str())
 }
@@ -286,6 +301,9 @@ mod tests {
             ("DB_PWD", "x"),
             ("--auth", "leakAAAg"),
             ("auth", "me:hunter2"),
+            ("--auth", "$ecret"),
+            ("--http-auth", "me:hunter2"),
+            ("proxyAuth", "me:hunter2"),
         ] {
             assert!(is_secret(name, value), "{name}={value}");
         }
@@ -317,6 +335,11 @@ mod tests {
             ("--auth", "OAuth2"),
             ("--auth", "~/auth.json"),
             ("--auth", "false"),
+            ("--auth", "$TOKEN"),
+            ("--auth", "${token}"),
+            ("--auth", "$(cat token)"),
+            ("--http-auth", "digest"),
+            ("--no-auth", "x"),
             ("--auth-type", "x"),
             ("oauth", "x"),
             ("", "a"),

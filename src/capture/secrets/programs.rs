@@ -1,5 +1,7 @@
 //! Programs that take a password behind an option, or as a word of its own.
 
+use super::names::is_variable;
+
 /// How a program takes a password.
 #[derive(Debug)]
 struct Program {
@@ -35,16 +37,50 @@ const fn program(names: &'static [&'static str], options: &'static [&'static str
 /// A program may have several rows.
 const PROGRAMS: &[Program] = &[
     program(
-        &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb", "mariadb-dump", "mariadb-admin"],
+        &[
+            "mysql",
+            "mysqladmin",
+            "mysqlcheck",
+            "mysqldump",
+            "mysqlimport",
+            "mysqlpump",
+            "mysqlshow",
+            "mysqlslap",
+            "mariadb",
+            "mariadb-admin",
+            "mariadb-backup",
+            "mariadb-check",
+            "mariadb-dump",
+            "mariadb-import",
+            "mariadb-show",
+        ],
         &["-p"],
         Form::Attached,
     ),
-    program(&["7z", "7za", "7zr", "7zz"], &["-p"], Form::Attached),
+    program(&["7z", "7za", "7zr", "7zz", "rar", "unrar"], &["-p"], Form::Attached),
     program(
-        &["cqlsh", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport"],
+        &[
+            "beeline",
+            "cqlsh",
+            "cypher-shell",
+            "mongo",
+            "mongodump",
+            "mongoexport",
+            "mongofiles",
+            "mongoimport",
+            "mongorestore",
+            "mongosh",
+            "mongostat",
+            "mycli",
+            "mysqlsh",
+            "ncftpget",
+            "ncftpput",
+            "rabbitmqadmin",
+        ],
         &["-p"],
         Form::Either,
     ),
+    program(&["vsql"], &["-w"], Form::Either),
     program(&["redis-cli"], &["-a"], Form::Either),
     program(&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &["-w"], Form::Either),
     program(&["zip", "unzip", "zipcloak"], &["-P"], Form::Either),
@@ -196,6 +232,6 @@ impl Form {
             Form::ApartBehind(front) => value.starts_with(front).then_some(front.len())?,
             Form::Attached | Form::Apart | Form::Either => 0,
         };
-        (!value[begin..].trim_start_matches('"').starts_with('$')).then_some(begin)
+        (!is_variable(value[begin..].trim_start_matches('"'))).then_some(begin)
     }
 }

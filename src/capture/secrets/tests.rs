@@ -24,6 +24,10 @@ fn passwords_behind_the_short_options_of_programs_are_masked() {
     for (said, expected) in [
         ("mysql -uroot -pabc db", "mysql -uroot -p*** db"),
         ("/usr/bin/mysqldump -p db", "/usr/bin/mysqldump -p db"),
+        ("mysqlsh -u u -p abc h", "mysqlsh -u u -p *** h"),
+        ("mycli -pabc db", "mycli -p*** db"),
+        ("mysql -p$ecret db", "mysql -p*** db"),
+        ("x --http-auth u:abc", "x --http-auth ***"),
         ("docker login -u u -p abc r", "docker login -u u -p *** r"),
         ("docker run -p 80:80 image", "docker run -p 80:80 image"),
         ("sshpass -p abc ssh -p 22 h", "sshpass -p *** ssh -p 22 h"),
