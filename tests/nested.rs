@@ -74,6 +74,29 @@ fn each_run_inside_of_runs_has_what_is_below_it() {
 }
 
 #[test]
+fn what_a_run_inside_of_another_one_did_is_listed_once() {
+    let Some(place) = outer(&[("i", "2\n1\n")], "$L run -q --name inner -- sort i -o c; sort c > b") else {
+        return;
+    };
+    let listed = |arguments: &[&str]| -> (Vec<String>, Value) {
+        let shown = place.json(&[&["show"], arguments].concat());
+        let runs = shown["runs"].as_array().unwrap().iter();
+        let steps = runs.flat_map(|run| {
+            let steps = run["steps"].as_array().unwrap().iter();
+            steps.map(|step| {
+                format!("{} of {}", step["name"].as_str().unwrap(), run["name"].as_str().unwrap())
+            })
+        });
+        (steps.collect(), shown["totals"].clone())
+    };
+    assert_eq!(listed(&["c"]).0, ["sort of inner"]);
+    assert_eq!(listed(&["i", "--down"]).0, ["sort of inner", "sort of outer"]);
+    let (steps, totals) = listed(&["b"]);
+    assert_eq!(steps, ["sort of outer", "sort of inner"]);
+    assert_eq!((&totals["runs"], &totals["steps"]), (&2.into(), &2.into()), "{totals}");
+}
+
+#[test]
 fn what_comes_to_an_inner_run_through_a_pipe_is_not_of_it() {
     let Some(place) = outer(&[("i", "2\n1\n")], "cat i | $L run -q --name inner -- sort > p") else { return };
     let [used, generated] = edges(&place, "inner");

@@ -2,14 +2,14 @@
 
 mod by_now;
 mod folded;
+mod repeated;
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{
-    Artifact, ArtifactPath, CaptureLevel, DECLARED_STEP, Evidence, NodeId, Remark, Remarks, Role, Run, RunId,
-    RunKind, RunStatus, Step, Timestamp,
+    Artifact, ArtifactPath, CaptureLevel, Evidence, NodeId, Remark, Remarks, Role, Run, RunId, RunKind,
+    RunStatus, Step, Timestamp,
 };
 use crate::query::ancestry::{Cut, Direction, Trace, TraceEdge, TraceStep};
 use crate::query::history::{RunView, run_view, unique_tail};
@@ -17,6 +17,8 @@ use crate::query::labels::shown_label;
 use crate::query::origin::{Origin, lost, origin};
 use crate::query::registry::holding;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
+
+use repeated::{OncePerStep, without_repeated};
 
 pub use by_now::{ByNow, report_by_now};
 pub use folded::{Folded, folded};
@@ -226,13 +228,14 @@ const ENDS_MAX: usize = 100_000;
 /// # Errors
 /// A store error where a record is damaged.
 pub fn report(snapshot: &Snapshot, trace: &Trace, runs_max: usize) -> Result<TraceReport> {
-    let trace = &without_repeated(snapshot, trace)?;
+    let OncePerStep { trace, doubled } = without_repeated(snapshot, trace)?;
+    let trace = &*trace;
     let mut names = Names { snapshot, runs: HashMap::new() };
     let mut report = TraceReport {
         direction: trace.direction,
         runs: Vec::new(),
         runs_total: 0,
-        steps_total: trace.steps.len() as u64,
+        steps_total: trace.steps.len() as u64 - doubled,
         artifacts_total: 0,
         ends: Vec::new(),
         ends_total: 0,
@@ -287,32 +290,6 @@ fn name_models(snapshot: &Snapshot, runs: &mut [TraceRun]) -> Result<()> {
         file.models.extend(held.get(&file.artifact).into_iter().flatten().cloned());
     }
     Ok(())
-}
-
-/// Leaves out what programs said of their run while it went on, where the steps that were seen have all of it.
-fn without_repeated<'t>(snapshot: &Snapshot, trace: &'t Trace) -> Result<Cow<'t, Trace>> {
-    let mut said = HashSet::new();
-    for step in &trace.steps {
-        // Such a step has only the one or the other.
-        if (step.used.is_empty() || step.generated.is_empty())
-            && snapshot.step_without_edges(step.step)?.is_some_and(|step| step.name == DECLARED_STEP)
-        {
-            said.insert(step.step);
-        }
-    }
-    if said.is_empty() {
-        return Ok(Cow::Borrowed(trace));
-    }
-    let edges = |step: &TraceStep| {
-        let (run, used, generated) = (step.run, step.used.clone(), step.generated.clone());
-        let used = used.into_iter().map(move |edge| (run, edge.artifact, true));
-        used.chain(generated.into_iter().map(move |edge| (run, edge.artifact, false)))
-    };
-    let seen: HashSet<_> =
-        trace.steps.iter().filter(|step| !said.contains(&step.step)).flat_map(edges).collect();
-    let mut trace = trace.clone();
-    trace.steps.retain(|step| !said.contains(&step.step) || edges(step).any(|edge| !seen.contains(&edge)));
-    Ok(Cow::Owned(trace))
 }
 
 fn count_edges(snapshot: &Snapshot, trace: &Trace, report: &mut TraceReport) -> Result<()> {

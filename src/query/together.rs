@@ -229,21 +229,27 @@ pub fn parts_of(snapshot: &Snapshot, whole: &Run) -> Result<Vec<NodeId>> {
 /// Runs inside runs are followed so deep.
 const PARENTS_MAX: usize = 32;
 
+/// Lists the runs around one whose parent is `parent`, the nearest first.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(crate) fn runs_around(snapshot: &Snapshot, parent: Option<NodeId>) -> Result<Vec<NodeId>> {
+    let mut around = Vec::new();
+    let mut above = parent;
+    while let Some(id) = above.filter(|_| around.len() < PARENTS_MAX) {
+        around.push(id);
+        let number = snapshot.run_no(id)?;
+        above = number.map_or(Ok(None), |number| snapshot.run_origin(number))?.and_then(|run| run.parent);
+    }
+    Ok(around)
+}
+
 /// Says whether a run whose parent is `parent` is a part of `whole`.
 ///
 /// # Errors
 /// A store error where a record is damaged.
 pub(crate) fn is_part_of(snapshot: &Snapshot, parent: Option<NodeId>, whole: NodeId) -> Result<bool> {
-    let mut above = parent;
-    for _ in 0..PARENTS_MAX {
-        let Some(id) = above else { break };
-        if id == whole {
-            return Ok(true);
-        }
-        let number = snapshot.run_no(id)?;
-        above = number.map_or(Ok(None), |number| snapshot.run_origin(number))?.and_then(|run| run.parent);
-    }
-    Ok(false)
+    Ok(runs_around(snapshot, parent)?.contains(&whole))
 }
 
 /// Says whether a run began inside of another one, which was at work then: who names the latest run means that one.

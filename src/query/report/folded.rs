@@ -40,7 +40,8 @@ fn may_carry(step: &TraceStep) -> bool {
 /// # Errors
 /// A store error where a record is damaged.
 pub fn folded(snapshot: &Snapshot, whole: &Trace, sure: &Trace) -> Result<Option<Folded>> {
-    let (whole, sure) = (without_repeated(snapshot, whole)?, without_repeated(snapshot, sure)?);
+    let [whole, sure] = [whole, sure].map(|trace| without_repeated(snapshot, trace));
+    let (whole, sure) = (whole?.trace, sure?.trace);
     let met = |trace: &Trace| {
         let runs: HashSet<RunNo> = trace.steps.iter().map(|step| step.run).collect();
         let steps: HashSet<StepNo> = trace.steps.iter().map(|step| step.step).collect();
