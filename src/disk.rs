@@ -141,6 +141,7 @@ impl Disk {
         if let Some(owner) = owner {
             missing.iter().for_each(|folder| owner.give(folder));
         }
+        missing.iter().rev().for_each(|folder| owner::share_new_folder(folder));
         Ok(above)
     }
 

@@ -316,3 +316,23 @@ fn who_shares_a_workspace_is_not_told_to_take_it_away_from_its_maker() {
     assert!(!went_well && !said.contains("chown"), "{said}");
     assert!(said.contains("lets the group write there by `chmod -R g+rwX -- "), "{said}");
 }
+
+#[test]
+fn a_workspace_that_is_made_where_a_group_writes_is_the_groups_whatever_the_umask() {
+    let Some(place) = place_of_nobody() else { return };
+    let group = 54_004;
+    chown(place.root(), Some(0), Some(group)).unwrap();
+    set_mode(place.root(), 0o2775);
+    let by = |user: u32, line: &str| {
+        let line = format!("umask 022; L={}; {line}", env!("CARGO_BIN_EXE_lineage"));
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &line]).current_dir(place.root()).env("LINEAGE_TRUST", place.root());
+        let output = command.uid(user).gid(group).output().unwrap();
+        assert!(output.status.success(), "{user}: {line}: {output:?}");
+    };
+    by(54_005, "$L init . && $L run -q -- sh -c 'echo 1 > a'");
+    assert_eq!(mode(&place.at(".lineage")) & 0o070, 0o070);
+    assert_eq!(mode(&place.at("a")), 0o644, "what the command makes is its own affair");
+    by(54_006, "$L run -q -- sh -c 'cat a > b' && $L show b > /dev/null");
+    by(54_005, "$L run -q -- sh -c 'cat b > c' && $L show c > /dev/null && $L verify");
+}

@@ -1,9 +1,14 @@
 //! To whom what is made belongs: root that works in the folder of somebody else makes it for them, who could otherwise neither read
-//! nor write there.
+//! nor write there; and in a workspace that a group shares, what is lineage's own is the group's, whatever the umask.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::{MetadataExt as _, fchown, lchown};
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown, lchown};
 use std::path::Path;
+
+/// The folder of a workspace in which all is lineage's own.
+const OWN_FOLDER: &str = ".lineage";
+const GROUP_WRITES: u32 = 0o020;
 
 /// Returns the user whose files are made.
 #[expect(unsafe_code, reason = "the standard library does not tell the user of a process")]
@@ -73,9 +78,31 @@ pub fn made_by_anybody(folder: &Path, entry: &Path) -> Option<u32> {
     (![0, own_user(), above.uid()].contains(&maker)).then_some(maker)
 }
 
-/// Gives a file that was made at `path` to whom its folder belongs.
+/// Gives a file that was made at `path` to whom its folder belongs, and to its group what is the group's.
 pub fn give_new_file(file: &File, path: &Path) {
     if let Some(owner) = Owner::of_entry(path) {
         owner.give_file(file);
     }
+    if let Some(wanted) = file.metadata().ok().and_then(|made| shared_mode(path, &made, 0o060)) {
+        // Without it, the others of the group are told what to do.
+        let _ = file.set_permissions(Permissions::from_mode(wanted));
+    }
+}
+
+/// Lets the group in that may write beside a folder of lineage's own that was made at `path`.
+pub(super) fn share_new_folder(path: &Path) {
+    if let Some(wanted) = path.metadata().ok().and_then(|made| shared_mode(path, &made, 0o070)) {
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(wanted));
+    }
+}
+
+/// Returns the mode of something of lineage's own that was `made` at `path`, where its group may write beside it and may not do to it
+/// what `wanted` says.
+fn shared_mode(path: &Path, made: &Metadata, wanted: u32) -> Option<u32> {
+    let mode = made.mode() & 0o7777;
+    if mode & wanted == wanted || !path.components().any(|part| part.as_os_str() == OsStr::new(OWN_FOLDER)) {
+        return None;
+    }
+    let above = path.parent()?.metadata().ok()?;
+    (above.mode() & GROUP_WRITES != 0 && above.gid() == made.gid()).then_some(mode | wanted)
 }
