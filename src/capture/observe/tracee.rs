@@ -460,7 +460,10 @@ impl Thread {
             return path;
         }
         let (theirs, ours) = (mounts::of(&self.tid.to_string()), mounts::of("self"));
-        let candidates = mounts::candidates(&path, look.mount, &theirs, &ours);
+        // Their mounts are named from their root, which may lie deeper than ours.
+        let root = sys::read_link(self.folder.as_fd(), c"root").map(OsString::from_vec).unwrap_or_default();
+        let seen = path.strip_prefix(root).map_or_else(|_| path.clone(), |rest| Path::new("/").join(rest));
+        let candidates = mounts::candidates(&seen, look.mount, &theirs, &ours);
         candidates.into_iter().find(|candidate| leads_to(candidate, look)).unwrap_or(path)
     }
 }
