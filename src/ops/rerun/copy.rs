@@ -32,8 +32,9 @@ pub(super) struct Filled {
 /// Folders are stamped with the last tick of their clock, which mostly was not longer ago. One that was made just before the run
 /// began is better not taken for one of the run's.
 const TICK_US: i64 = 4_000;
-/// So much is copied of what lay there and was not read.
+/// So much is copied of what lay there and was not read, in so many files.
 const LAY_THERE_MAX_BYTES: u64 = 1 << 30;
+const LAY_THERE_FILES_MAX: usize = 10_000;
 /// As many missing files are named.
 const MISSING_MAX: usize = 20;
 
@@ -230,7 +231,9 @@ pub(super) fn fill(
     let (brought, left_out) = source.bring_what_lay_there(original, &root)?;
     placed.extend(brought);
     if left_out > 0 {
-        notes.push(format!("{left_out} files that lay there then, and that it did not read, are not in the copy: they are too large"));
+        notes.push(format!(
+            "{left_out} files that lay there then, and that it did not read, are not in the copy: they are too large or too many"
+        ));
     }
     if original.lay_there.is_any_written {
         original.lay_there.set_times(&root, &placed).map_err(failed)?;
@@ -455,6 +458,7 @@ impl Source<'_> {
         root: &Path,
     ) -> Result<(HashMap<PathBuf, &'o Artifact>, usize)> {
         let (mut placed, mut left_out, mut room) = (HashMap::new(), 0, LAY_THERE_MAX_BYTES);
+        let mut files_left = LAY_THERE_FILES_MAX;
         for artifact in original.lay_there.files.values() {
             let Some(place) = artifact.path.on_disk(root) else { continue };
             let is_certain = || {
@@ -468,14 +472,16 @@ impl Source<'_> {
             }
             let is_there = match place.symlink_metadata() {
                 Ok(_) => lies_at(self.workspace.digests(), &place, &artifact.digest),
-                Err(_) if artifact.size_bytes > room => {
+                Err(_) if artifact.size_bytes > room || files_left == 0 => {
                     left_out += 1;
                     false
                 }
                 Err(_) => {
                     let brought = self.bring(artifact, None, (self.workspace.root(), root))?;
-                    room -= if brought == Brought::Missing { 0 } else { artifact.size_bytes };
-                    brought != Brought::Missing
+                    let is_brought = brought != Brought::Missing;
+                    room -= if is_brought { artifact.size_bytes } else { 0 };
+                    files_left -= usize::from(is_brought);
+                    is_brought
                 }
             };
             if is_there {
