@@ -11,7 +11,7 @@ mod outputs;
 pub(crate) mod pattern;
 mod side;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod unlike;
 mod upstream;
 mod values;

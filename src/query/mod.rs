@@ -7,6 +7,8 @@ mod carried;
 pub mod diff;
 mod duplicates;
 pub mod filter;
+#[cfg(test)]
+mod histories;
 mod history;
 mod labels;
 mod metrics;

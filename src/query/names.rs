@@ -55,7 +55,7 @@ fn known_since(snapshot: &Snapshot, version: ArtifactNo) -> Result<Option<i64>> 
 mod tests {
     use super::*;
     use crate::model::ArtifactPath;
-    use crate::query::diff::tests::history;
+    use crate::query::histories::history;
 
     /// Lists the other names of `a` with the bytes `S`.
     fn check(text: &str, expected: &[&str]) {

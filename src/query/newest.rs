@@ -316,7 +316,7 @@ fn speaks_of_old(snapshot: &Snapshot, write: Write, old: &HashSet<StepNo>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::diff::tests::history;
+    use crate::query::histories::history;
 
     fn superseded(text: &str) -> Vec<String> {
         let files = newest_files(&history(text).snapshot).unwrap();

@@ -3,7 +3,7 @@
 mod anew;
 
 use super::*;
-use crate::query::diff::tests::{artifact, history};
+use crate::query::histories::{artifact, history};
 use crate::query::{NewestFile, newest_files};
 
 /// Returns what is stale, `file <- paths`, when the disk holds `disk` beside what was recorded last; `PATH gone` is not there.
