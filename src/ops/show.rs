@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::{
     Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Role, StepStatus, Timestamp,
 };
+use crate::ops::here::Here;
 use crate::ops::link_names::LinkNames;
 use crate::ops::locate::{DiskState, FileTarget, Target, disk_state, locate};
 use crate::ops::notes::{NoteReport, note_report, notes_on_file, notes_on_run};
@@ -216,8 +217,14 @@ const DISK_MAX_BYTES: u64 = 4 << 30;
 /// A request error where it names nothing recorded, a store error where a record is damaged.
 pub fn show(workspace: &Workspace, view: &View, folder: &Path, request: &ShowRequest) -> Result<Shown> {
     let snapshot = &view.snapshot;
-    let showing =
-        Showing { workspace, snapshot, request, at_work: OnceCell::new(), link_names: OnceCell::new() };
+    let showing = Showing {
+        workspace,
+        snapshot,
+        request,
+        here: Here::of(workspace),
+        at_work: OnceCell::new(),
+        link_names: OnceCell::new(),
+    };
     match locate(workspace, snapshot, folder, &request.word) {
         Ok(Target::File(target)) => showing.file_or_linked(target),
         Ok(target) => showing.shown(target),
@@ -269,6 +276,7 @@ struct Showing<'a> {
     workspace: &'a Workspace,
     snapshot: &'a Snapshot,
     request: &'a ShowRequest,
+    here: Here<'a>,
     /// The commands at work, once they were asked for.
     at_work: OnceCell<Vec<AtWork<'a>>>,
     /// The names of files by links, once they were asked for.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::Showing;
 use crate::capture::git::are_here;
-use crate::ops::here::Here;
 use crate::query::{RunView, TraceReport, TraceRun};
 
 impl Showing<'_> {
@@ -30,9 +29,8 @@ impl Showing<'_> {
         if gone.is_empty() {
             return;
         }
-        let here = Here::of(self.workspace);
         for TraceRun { head, .. } in &mut report.runs {
-            if here.has_run(self.snapshot, head.view.number).unwrap_or(false) {
+            if self.here.has_run(self.snapshot, head.view.number).unwrap_or(false) {
                 let of_run = commits_of(&head.view, root).filter(|commit| gone.contains(commit));
                 head.commits_gone = of_run.map(|(_, commit)| commit).collect();
             }

@@ -3,14 +3,12 @@
 use super::{Showing, Writer};
 use crate::error::Result;
 use crate::model::{DECLARED_STEP, RunKind, Timestamp};
-use crate::ops::here::Here;
 use crate::ops::locate::{DiskState, FileTarget};
 use crate::query::{self, RunHead, Write};
 use crate::store::RunNo;
 
 /// Who wrote it.
-pub(super) struct Written<'a> {
-    here: Here<'a>,
+pub(super) struct Written {
     /// Whatever came later is not looked at.
     pub(super) until: i64,
     last: Option<Write>,
@@ -20,8 +18,7 @@ pub(super) struct Written<'a> {
 
 impl Showing<'_> {
     /// Finds who wrote what is asked about; of a file of this disk, whoever of this workspace did, if anybody did.
-    pub(super) fn written(&self, target: &FileTarget) -> Result<Written<'_>> {
-        let here = Here::of(self.workspace);
+    pub(super) fn written(&self, target: &FileTarget) -> Result<Written> {
         let mut writes = query::writers(self.snapshot, target.number)?;
         let until = target.until();
         writes.retain(|write| write.at <= until);
@@ -31,16 +28,16 @@ impl Showing<'_> {
         if is_of_disk
             && until == i64::MAX
             && writes.len() > 1
-            && let (Some(own), elsewhere) = here.last_write(self.snapshot, target.number)?
+            && let (Some(own), elsewhere) = self.here.last_write(self.snapshot, target.number)?
         {
-            return Ok(Written { here, until: own.at, last: Some(own), elsewhere });
+            return Ok(Written { until: own.at, last: Some(own), elsewhere });
         }
-        Ok(Written { here, until, last: writes.into_iter().next(), elsewhere: Vec::new() })
+        Ok(Written { until, last: writes.into_iter().next(), elsewhere: Vec::new() })
     }
 
     /// Names the step and the run of it.
-    pub(super) fn writer(&self, written: Written<'_>) -> Result<Option<Writer>> {
-        let Written { here, last, elsewhere, .. } = written;
+    pub(super) fn writer(&self, written: Written) -> Result<Option<Writer>> {
+        let Written { last, elsewhere, .. } = written;
         let Some(last) = last else {
             return Ok(None);
         };
@@ -75,7 +72,7 @@ impl Showing<'_> {
         let mut others = Vec::new();
         for other in query::also_claimed_by(self.snapshot, &last)? {
             // Where the file is of this workspace, none of another can have written it.
-            if here.has_run(self.snapshot, other)? || !here.has_step(self.snapshot, last.step)? {
+            if self.here.has_run(self.snapshot, other)? || !self.here.has_step(self.snapshot, last.step)? {
                 others.push(other);
             }
         }
