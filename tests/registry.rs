@@ -642,6 +642,33 @@ fn a_version_leads_to_who_made_it_and_not_to_who_wrote_the_same_bytes_later() {
 }
 
 #[test]
+fn what_was_withdrawn_is_not_handed_out_by_its_alias_and_by_its_number_with_a_word() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("bad", b"wrong labels");
+    place.write("good", b"right labels");
+    for (version, file) in [("1.0.0", "bad"), ("1.1.0", "good")] {
+        place.ok(&["register", "net", version, "--artifact", &format!("m={file}")]);
+    }
+    place.ok(&["models", "alias", "net@1.0.0", "base"]);
+    let said = place.ok(&["models", "delete", "net@1.0.0", "--reason", "bad", "--force"]).stdout;
+    assert!(said.contains("  no version is called base any more\n"), "{said}");
+    for command in [&["restore", "net@base", "--to", "r"][..], &["show", "net@base"], &["cat", "net@base"]] {
+        let (code, said) = place.refused(command);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("`net@1.0.0`, which was called so, was withdrawn"), "{said}");
+        assert!(said.contains("`lineage models alias net@VERSION base`"), "{said}");
+    }
+    let restored = place.ok(&["restore", "net@1.0.0", "--to", "r"]).stderr;
+    assert!(restored.contains("note: net@1.0.0 was withdrawn on "), "{restored}");
+    let restored = place.json(&["restore", "net@1.0.0", "net@1.1.0", "--to", "r"]);
+    assert_eq!(restored["withdrawn"], json!(["net@1.0.0"]), "{restored:#}");
+    // The name is free for another.
+    place.ok(&["models", "alias", "net@1.1.0", "base"]);
+    assert_eq!(place.ok(&["cat", "net@base"]).stdout, "right labels");
+}
+
+#[test]
 fn of_two_versions_the_commands_and_the_files_are_compared_too() {
     let place = Place::empty();
     place.write("t.sh", b"cat d > $2/m; echo $1 >> $2/m");
@@ -749,6 +776,46 @@ fn train_from(place: &Place, name: &str, script: &str) {
 }
 
 #[test]
+fn a_file_that_nobody_was_seen_to_write_is_of_a_run_only_where_that_is_said() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("d", b"2\n1\n");
+    train_from(&place, "t", "sort d > other; echo '{\"acc\": 0.99}' > metrics.json");
+    train_from(&place, "silent", "cat d");
+    if !place.was_observed() {
+        return;
+    }
+    place.write("hand.pt", b"weights from elsewhere");
+    let register = |version: &'static str| ["register", "w", version, "--artifact", "m=hand.pt", "--run"];
+    let (code, said) = place.refused(&[&register("1.0.0")[..], &["t"]].concat());
+    assert!(code == 2 && said.contains("was not seen to write hand.pt"), "{said}");
+    let said = place.ok(&[&register("1.0.0")[..], &["t", "--force"]].concat()).stderr;
+    assert!(said.contains("note: no recorded run wrote hand.pt"), "{said}");
+    let shown = place.ok(&["show", "w@1.0.0"]).stdout;
+    assert!(shown.contains("  declared    no recorded run wrote hand.pt: that it is of run "), "{shown}");
+    assert!(shown.contains(" edges observed, 1 declared\n"), "{shown}");
+    let shown = place.json(&["show", "w@1.0.0"]);
+    assert_eq!(shown["model"]["artifacts"][0]["declared"], true, "{shown:#}");
+    assert_eq!(shown["totals"]["declared"], 1, "{shown:#}");
+    // Beside a file that its run wrote, one that was put there by hand is told apart.
+    let files = ["--artifact", "m=other", "--artifact", "card=hand.pt"];
+    place.ok(&[&["register", "w", "1.1.0", "--run", "t"][..], &files].concat());
+    let shown = place.json(&["show", "w@1.1.0"]);
+    let files = shown["model"]["artifacts"].as_array().unwrap().iter();
+    let declared: Vec<_> = files.map(|file| (&file["path"], &file["declared"])).collect();
+    assert!(declared.contains(&(&json!("hand.pt"), &json!(true))), "{shown:#}");
+    assert!(declared.contains(&(&json!("other"), &json!(false))), "{shown:#}");
+    let shown = place.ok(&["show", "w@1.1.0"]).stdout;
+    assert!(shown.contains("no recorded run wrote hand.pt"), "{shown}");
+    // A run that is not known to have written anything may have written it.
+    place.ok(&[&register("1.2.0")[..], &["silent"]].concat());
+    // What was all seen is told without a word.
+    place.ok(&["register", "w", "1.3.0", "--artifact", "m=other"]);
+    let shown = place.ok(&["show", "w@1.3.0"]).stdout;
+    assert!(shown.contains("all edges observed\n") && !shown.contains("  declared"), "{shown}");
+}
+
+#[test]
 fn a_version_has_no_file_that_its_run_did_not_make() {
     let place = Place::empty();
     place.ok(&["init"]);
@@ -771,6 +838,16 @@ fn a_version_has_no_file_that_its_run_did_not_make() {
     let said = refused("good", "m");
     assert!(said.contains("does not hold what run"), "{said}");
     assert!(said.contains("wrote over it") && said.contains("`lineage restore m@"), "{said}");
+    for file in ["a", "m.keep", ".lineage/objects"] {
+        fs::rename(place.at(file), place.at(&format!("{file}.away"))).unwrap();
+    }
+    let said = refused("good", "m");
+    assert!(said.contains("kept nowhere; `lineage rerun ") && said.contains(" --keep` makes them"), "{said}");
+    // It has been made anew.
+    fs::remove_dir_all(place.at(".lineage/objects")).unwrap();
+    for file in ["a", "m.keep", ".lineage/objects"] {
+        fs::rename(place.at(&format!("{file}.away")), place.at(file)).unwrap();
+    }
     // A copy of it by hand is no better.
     place.write("m.copy", &place.read("m"));
     assert!(refused("good", "m.copy").contains("read nothing that came from run"));

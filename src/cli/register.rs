@@ -74,6 +74,9 @@ pub(crate) struct Register {
     /// to be had for good.
     #[arg(long)]
     no_keep: bool,
+    /// Register it as of --run also where no recorded run wrote any of its files; that they are of it is shown as declared.
+    #[arg(long)]
+    force: bool,
     /// Take the entry from a JSON file; what is given beside it goes before it.
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
@@ -166,7 +169,7 @@ impl Register {
                 None => read_object(folder, config.as_ref(), "the training configuration")?,
             });
         }
-        entry.no_keep = self.no_keep;
+        (entry.no_keep, entry.force) = (self.no_keep, self.force);
         entry.stage = self.status.map(|stage| stage.parse()).transpose()?.or(entry.stage);
         entry.description = self.description.or(entry.description);
         entry.model_type = self.model_type.or(entry.model_type);

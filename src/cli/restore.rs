@@ -50,6 +50,9 @@ impl Restore {
             part_of: part_of(),
         };
         let restored = restore(&workspace, &view.snapshot, &surroundings.clock, &request)?;
+        for version in &restored.withdrawn {
+            output::note(&format!("note: {}", render::restore::withdrawn(version)));
+        }
         if self.json {
             output::json(&render::restore::json(&restored))?;
         } else {

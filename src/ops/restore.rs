@@ -22,6 +22,7 @@ use crate::ops::status::new_name_of;
 use crate::ops::{Clock, Overwriting, Workspace};
 use crate::projection;
 use crate::query;
+use crate::query::registry::{ModelView, model_view};
 use crate::store::{PathNo, Snapshot};
 
 use found::Found;
@@ -94,13 +95,15 @@ pub struct Restored {
 }
 
 /// What was brought back.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Restoration {
     /// The files.
     pub files: Vec<Restored>,
     /// Files of a folder that was asked for whose bytes are not to be had.
     pub left: Vec<NotRestored>,
+    /// The versions of models that were asked for and that were withdrawn.
+    pub withdrawn: Vec<ModelView>,
 }
 
 /// A file of a folder that was not brought back.
@@ -211,6 +214,11 @@ pub fn write_version(
     Found::of(workspace, snapshot, version)?.write_to(workspace, target)
 }
 
+/// Tells whether the bytes of a recorded file are to be had.
+pub(crate) fn is_to_be_had(workspace: &Workspace, snapshot: &Snapshot, file: &Artifact) -> bool {
+    Found::of(workspace, snapshot, &Version::File(file.clone())).is_ok()
+}
+
 /// Brings versions back. All are found and read before one is written. Of a folder, those are brought back that are to be had.
 ///
 /// # Errors
@@ -226,6 +234,11 @@ pub fn restore(
     let mut all = Vec::with_capacity(request.words.len());
     for word in &request.words {
         all.extend(find_versions(workspace, snapshot, &request.folder, word)?);
+    }
+    let models: BTreeSet<NodeId> = all.iter().filter_map(|wanted| wanted.model).collect();
+    let mut withdrawn = Vec::new();
+    for id in models {
+        withdrawn.extend(model_view(snapshot, id)?.filter(|view| view.deleted.is_some()));
     }
     let mut places = BTreeSet::new();
     for mut wanted in all {
@@ -320,7 +333,7 @@ pub fn restore(
             also_at: also_at.clone(),
         });
     }
-    Ok(Restoration { files, left })
+    Ok(Restoration { files, left, withdrawn })
 }
 
 /// What is to lie at a place.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::{ArtifactPath, LinkText, printed_word};
 use crate::ops::restore::{Restoration, Restored};
+use crate::query::registry::ModelView;
 use crate::render::show_json::artifact_json;
 use crate::render::units::{bytes, one_line};
 
@@ -44,6 +45,14 @@ pub fn text(restored: &Restoration) -> String {
     text
 }
 
+/// Says that a version was withdrawn whose files were brought back.
+pub fn withdrawn(version: &ModelView) -> String {
+    let label = one_line(&version.label());
+    let Some(deleted) = &version.deleted else { return label };
+    let why = deleted.reason.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
+    format!("{label} was withdrawn on {} by {}{why}", deleted.at, one_line(&deleted.by))
+}
+
 /// Writes it as JSON.
 pub fn json(restored: &Restoration) -> Value {
     let file = |file: &Restored| {
@@ -68,5 +77,6 @@ pub fn json(restored: &Restoration) -> Value {
         "format": 1,
         "files": restored.files.iter().map(file).collect::<Vec<_>>(),
         "left_out": left.collect::<Vec<_>>(),
+        "withdrawn": restored.withdrawn.iter().map(ModelView::label).collect::<Vec<_>>(),
     })
 }

@@ -157,7 +157,7 @@ impl Describe {
     }
 }
 
-/// Withdraw a version: it can be used no more. Its history, its lineage, its number and its files stay.
+/// Withdraw a version: it can be used no more. Its history, its lineage, its number and its files stay; its aliases do not.
 #[derive(Args)]
 #[command(after_help = "Examples:
   lineage models delete risk_words@1.0.0 --reason 'wrong labels'  withdraws it")]

@@ -4,8 +4,10 @@
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, Digest, NodeId};
+use crate::model::{Artifact, CaptureLevel, Digest, NodeId, RunKind};
+use crate::ops::Workspace;
 use crate::ops::registry::artifacts::Found;
+use crate::ops::restore::is_to_be_had;
 use crate::query::{RunHead, upstream_of};
 use crate::store::{RunNo, Snapshot};
 
@@ -21,6 +23,7 @@ const PARENTS_MAX: usize = 64;
 /// # Errors
 /// A request error where it cannot; nothing is registered then.
 pub(super) fn check(
+    workspace: &Workspace,
     snapshot: &Snapshot,
     found: &Found,
     run: Option<&RunHead>,
@@ -38,10 +41,7 @@ pub(super) fn check(
                 Some(writer) => format!("run {} wrote over it", tail_of(snapshot, *writer)?),
                 None => format!("that wrote {written}, the file holds {}", file.digest),
             })
-            .hint(format!(
-                "`lineage restore {}@{tail}` brings that back; nothing was registered",
-                file.path
-            )));
+            .hint(way_back(workspace, snapshot, run, &Artifact { digest: written, ..file.clone() })));
     }
     unchanged(snapshot, found, file)?;
     let Some(writer) = found.writers.first().copied().or(found.copied.as_ref().map(|(run, _)| *run)) else {
@@ -59,6 +59,22 @@ pub(super) fn check(
         .hint(format!("`--run {writer}` names the run that wrote it; nothing was registered")))
 }
 
+/// Checks that a run may have written the files of a version, named as `files`, though none that is recorded did: not one whose writing
+/// was seen, and that wrote other files.
+///
+/// # Errors
+/// A request error where it did not; nothing is registered then.
+pub(super) fn check_may_be_unseen(snapshot: &Snapshot, run: &RunHead, files: &str) -> Result<()> {
+    let is_of_command = matches!(run.view.run.kind, RunKind::Command | RunKind::Pipeline);
+    let was_seen = is_of_command && run.view.level() != Some(CaptureLevel::Nothing);
+    if !was_seen || !wrote_anything(snapshot, run.view.number)? {
+        return Ok(());
+    }
+    Err(Error::request(format!("run {} was not seen to write {files}", run.tail))
+        .because("nor was any other run")
+        .hint("`--force` registers it as of that run all the same, and shows it as declared; nothing was registered"))
+}
+
 fn unchanged(snapshot: &Snapshot, found: &Found, file: &Artifact) -> Result<()> {
     let Some((run, digest)) = &found.changed_since else { return Ok(()) };
     let by = match run {
@@ -68,6 +84,18 @@ fn unchanged(snapshot: &Snapshot, found: &Found, file: &Artifact) -> Result<()> 
     Err(Error::request(format!("`{}` changed since {by} wrote it", file.path))
         .because(format!("that wrote {digest}, the file holds {}", file.digest))
         .hint("register what a run wrote, or record the step that changed it with `lineage run -- COMMAND`"))
+}
+
+/// Says how what a run wrote is to be had again.
+fn way_back(workspace: &Workspace, snapshot: &Snapshot, run: &RunHead, written: &Artifact) -> String {
+    let (path, tail) = (&written.path, &run.tail);
+    match is_to_be_had(workspace, snapshot, written) {
+        true => format!("`lineage restore {path}@{tail}` brings that back; nothing was registered"),
+        false if run.view.run.kind == RunKind::Command && !run.view.run.arguments.is_empty() => format!(
+            "those bytes are kept nowhere; `lineage rerun {tail} --keep` makes them anew in a copy; nothing was registered"
+        ),
+        false => "those bytes are kept nowhere; nothing was registered".to_owned(),
+    }
 }
 
 /// Returns true where a run wrote these bytes, wherever. Of no bytes at all that says nothing.

@@ -1,18 +1,19 @@
 //! A version of a model as it is shown: with its run, what it learned from, and its files as they lie on disk.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::model::{Artifact, Evidence, ModelVersion, NamedArtifact, NodeId, Note};
+use crate::model::{Artifact, ArtifactPath, Evidence, ModelVersion, NamedArtifact, NodeId, Note, RunStatus};
 use crate::ops::notes::notes_on_model;
 use crate::ops::status::{StaleCause, changed_since_made};
 use crate::ops::{DiskState, Workspace, disk_state};
 use crate::query::RunHead;
 use crate::query::filter::Lack;
 use crate::query::registry::{
-    ModelView, inputs, latest, made_as, model_names, model_view, production, versions,
+    ModelView, declared, inputs, latest, made_as, model_names, model_view, production, versions,
 };
 use crate::store::{ArtifactNo, Order, Snapshot};
 
@@ -29,6 +30,8 @@ pub struct ModelCard {
     pub inputs_said: bool,
     /// Its files, and how they lie on disk.
     pub files: Vec<(NamedArtifact, DiskState)>,
+    /// Those of them that no recorded run wrote, although the entry names one: that they are of it is only said.
+    pub declared: BTreeSet<ArtifactPath>,
     /// What has other bytes now than went into its files, by path; `None` where nobody looked.
     pub changed_since: Option<Vec<StaleCause>>,
     /// Documents that speak of it.
@@ -86,7 +89,10 @@ pub fn card(
         false => None,
     };
     let (run, documents) = (run_head(workspace, snapshot, &view)?, notes_on_model(snapshot, &view)?);
-    Ok(ModelCard { run, inputs, inputs_said, files, changed_since, documents, view })
+    // What a run writes is known when it has ended.
+    let has_ended = run.as_ref().is_some_and(|run| run.status() != RunStatus::Running);
+    let declared = if has_ended { declared(snapshot, &view.model)? } else { BTreeSet::new() };
+    Ok(ModelCard { run, inputs, inputs_said, files, declared, changed_since, documents, view })
 }
 
 /// Lists what the files of a version were made as, each with the moment by which it was: as they lie where they were registered from, or

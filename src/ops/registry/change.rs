@@ -107,8 +107,8 @@ pub fn edit(
     change(held, before, ModelAct::Edited(masked), None, None)
 }
 
-/// Withdraws a version: it can be used no more. Its history, its place in lineage and its number stay, and no file of its own
-/// is touched.
+/// Withdraws a version: it can be used no more, and is not called anything any more. Its history, its place in lineage and its
+/// number stay, and no file of its own is touched.
 ///
 /// # Errors
 /// As `promote`; and a request error where it is in production, has an alias or is the base of others, unless forced.

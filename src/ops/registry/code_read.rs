@@ -1,6 +1,7 @@
 //! The code that model versions were made by, as far as it was read as a commit had it: unless it is kept, it is to be had only as long
 //! as that commit is.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 
@@ -16,25 +17,60 @@ use crate::store::{ArtifactNo, RunNo, Snapshot};
 /// As many runs behind a version are looked at, the nearest first.
 const RUNS_MAX: usize = 256;
 
-/// Lists what the run `trained_by` and the runs behind it read as a commit had it, each with the nearest run that read it.
-fn read_of_git(snapshot: &Snapshot, trained_by: RunNo) -> Result<BTreeMap<ArtifactNo, RunNo>> {
-    let mut found = BTreeMap::new();
-    let (mut queue, mut seen) = (VecDeque::from([trained_by]), HashSet::from([trained_by]));
-    while let Some(run) = queue.pop_front() {
+/// What runs read, each looked up once however many versions go back to it.
+#[derive(Default)]
+struct ReadBy {
+    runs: HashMap<RunNo, ReadByRun>,
+}
+
+/// What a run read.
+#[derive(Default)]
+struct ReadByRun {
+    /// As a commit had it.
+    of_git: Vec<ArtifactNo>,
+    /// The runs that wrote the rest, in the order of reading.
+    from: Vec<RunNo>,
+}
+
+impl ReadBy {
+    /// Lists what the run `trained_by` and the runs behind it read as a commit had it, each with the nearest run that read it.
+    fn of_git(&mut self, snapshot: &Snapshot, trained_by: RunNo) -> Result<BTreeMap<ArtifactNo, RunNo>> {
+        let mut found = BTreeMap::new();
+        let (mut queue, mut seen) = (VecDeque::from([trained_by]), HashSet::from([trained_by]));
+        while let Some(run) = queue.pop_front() {
+            let read = self.by_run(snapshot, run)?;
+            for artifact in &read.of_git {
+                found.entry(*artifact).or_insert(run);
+            }
+            for writer in &read.from {
+                if seen.len() < RUNS_MAX && seen.insert(*writer) {
+                    queue.push_back(*writer);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn by_run(&mut self, snapshot: &Snapshot, run: RunNo) -> Result<&ReadByRun> {
+        let place = match self.runs.entry(run) {
+            Entry::Occupied(known) => return Ok(known.into_mut()),
+            Entry::Vacant(place) => place,
+        };
+        let (mut read, mut seen) = (ReadByRun::default(), HashSet::new());
         let mut steps = snapshot.steps_of(run)?;
         steps.sort_unstable();
         for edge in snapshot.edges_of(&steps)?.into_iter().flatten().flat_map(|edges| edges.used) {
             if edge.role.is_as_committed() {
-                found.entry(edge.artifact).or_insert(run);
-            } else if edge.role != Role::Environment && seen.len() < RUNS_MAX {
+                read.of_git.push(edge.artifact);
+            } else if edge.role != Role::Environment {
                 let last =
                     snapshot.writes_until(edge.artifact, edge.at, |_, step| Ok(ControlFlow::Break(step)))?;
                 let writer = last.break_value().map_or(Ok(None), |step| snapshot.run_of(step))?;
-                queue.extend(writer.filter(|writer| seen.insert(*writer)));
+                read.from.extend(writer.filter(|writer| seen.insert(*writer)));
             }
         }
+        Ok(place.insert(read))
     }
-    Ok(found)
 }
 
 /// Keeps what the run of a version, and the runs behind it, read as a commit had it, as far as the workspace's policy goes: commits are
@@ -50,7 +86,7 @@ pub(super) fn keep_code(
 ) -> Result<Vec<String>> {
     let mut commits = Commits::new(workspace, snapshot);
     let mut files = Vec::new();
-    for number in read_of_git(snapshot, trained_by)?.into_keys() {
+    for number in ReadBy::default().of_git(snapshot, trained_by)?.into_keys() {
         files.push((snapshot.artifact(number)?, number));
     }
     keep_committed(workspace, &files, &mut |number| {
@@ -100,6 +136,7 @@ pub(crate) fn lost_code(
     let mut commits = Commits::new(workspace, snapshot);
     let here = Here::of(workspace);
     let mut known: HashMap<ArtifactNo, bool> = HashMap::new();
+    let mut read_by = ReadBy::default();
     let digests = workspace.digests().reading_all();
     let is_kept = |digest: &Digest| match workspace.contents().check(digest) {
         Ok(kept) => kept.is_some(),
@@ -108,7 +145,7 @@ pub(crate) fn lost_code(
     let mut lost = Vec::new();
     for view in views.iter().filter(|view| view.deleted.is_none()) {
         let Some(trained_by) = snapshot.run_of_model(&view.model)? else { continue };
-        for (number, run) in read_of_git(snapshot, trained_by)? {
+        for (number, run) in read_by.of_git(snapshot, trained_by)? {
             if !here.has_run(snapshot, run).unwrap_or(true) {
                 continue;
             }

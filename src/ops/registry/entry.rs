@@ -53,6 +53,8 @@ pub struct Entry {
     pub created_at: Option<Timestamp>,
     /// Whether its files are left where they lie, and nowhere else: by default their bytes are kept, whatever their size.
     pub no_keep: bool,
+    /// Whether it may have a run although no recorded run wrote any of its files: that they are of that run is declared then.
+    pub force: bool,
 }
 
 /// A file of a model version to be registered.

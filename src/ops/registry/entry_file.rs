@@ -179,6 +179,7 @@ impl EntryFile {
             branch: self.branch,
             created_at: self.created_at.map(|text| time_of(&text)).transpose()?,
             no_keep: false,
+            force: false,
         };
         Ok((entry, passed_over))
     }

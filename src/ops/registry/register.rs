@@ -271,12 +271,19 @@ fn run_of(
     let is_going_on = head.as_ref().is_some_and(|head| head.view.status() == RunStatus::Running);
     let mut oddities: BTreeMap<Oddity, Vec<&Found>> = BTreeMap::new();
     for found in found {
-        belongs::check(snapshot, found, head.as_ref(), is_going_on)?;
+        belongs::check(held.workspace, snapshot, found, head.as_ref(), is_going_on)?;
         if !(is_going_on && found.writers.is_empty())
             && let Some(oddity) = oddity(found, run)
         {
             oddities.entry(oddity).or_default().push(found);
         }
+    }
+    let has_bytes = found.iter().filter(|found| found.held.link.is_none()).count();
+    if let (Some(head), Some(unwritten)) = (&head, oddities.get(&Oddity::NotWritten))
+        && unwritten.len() == has_bytes
+        && !entry.force
+    {
+        belongs::check_may_be_unseen(snapshot, head, &all_of(unwritten)?)?;
     }
     for (oddity, files) in oddities {
         remarks.push(remark(snapshot, oddity, &files)?);
@@ -357,14 +364,10 @@ fn oddity(found: &Found, run: Option<RunNo>) -> Option<Oddity> {
 
 /// Says what is odd about files, by the first of them.
 fn remark(snapshot: &Snapshot, oddity: Oddity, files: &[&Found]) -> Result<String> {
-    let Some(first) = files.first() else { return Err(Error::bug("something is odd about no file")) };
-    let (path, others) = (&first.held.artifact.path, files.len() - 1);
+    let all = all_of(files)?;
+    let (first, others) = (files[0], files.len() - 1);
+    let path = &first.held.artifact.path;
     let from = first.copied.as_ref().map(|(_, from)| from.to_string()).unwrap_or_default();
-    let all = match others {
-        0 => path.to_string(),
-        1 => format!("{path} and another file"),
-        _ => format!("{path} and {others} other files"),
-    };
     Ok(match oddity {
         Oddity::CopyOfOwn if others == 0 => {
             format!("{path} was not written by the run, but is a copy of {from}, which was")
@@ -383,6 +386,17 @@ fn remark(snapshot: &Snapshot, oddity: Oddity, files: &[&Found]) -> Result<Strin
             format!("{all} {were} written by run {}, not by the run that is named", tail(snapshot, run)?)
         }
         Oddity::NotWritten => format!("no recorded run wrote {all}"),
+    })
+}
+
+/// Names files by the first of them.
+fn all_of(files: &[&Found]) -> Result<String> {
+    let Some(first) = files.first() else { return Err(Error::bug("something is odd about no file")) };
+    let path = &first.held.artifact.path;
+    Ok(match files.len() - 1 {
+        0 => path.to_string(),
+        1 => format!("{path} and another file"),
+        others => format!("{path} and {others} other files"),
     })
 }
 

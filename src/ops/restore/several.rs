@@ -19,6 +19,8 @@ pub(super) struct Wanted {
     pub(super) below: Option<ArtifactPath>,
     /// Whether it is one of those that lay in a folder: the others are brought back also where it is not to be had.
     pub(super) is_of_folder: bool,
+    /// The version of a model that it is a file of, where that was asked for.
+    pub(super) model: Option<NodeId>,
 }
 
 /// Finds what `word` means, seen from `folder`: a version of a file, or the files of a version of a model; else
@@ -33,11 +35,13 @@ pub(super) fn find_versions(
     word: &OsStr,
 ) -> Result<Vec<Wanted>> {
     let not_found = match meant(workspace, snapshot, folder, word) {
-        Ok(Meant::Version(version)) => return Ok(vec![Wanted { version, below: None, is_of_folder: false }]),
+        Ok(Meant::Version(version)) => {
+            return Ok(vec![Wanted { version, below: None, is_of_folder: false, model: None }]);
+        }
         Ok(Meant::Model(id)) => {
             let artifacts = files_of_model(snapshot, id, word)?;
             let shared = shared_folder(&artifacts);
-            return wanted(artifacts, &shared, false);
+            return wanted(artifacts, &shared, Some(id));
         }
         Err(error) => error,
     };
@@ -49,7 +53,7 @@ pub(super) fn find_versions(
         Err(_) => return Err(not_found),
     };
     let artifacts = written_below(workspace, snapshot, &front)?;
-    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &front, true) }
+    if artifacts.is_empty() { Err(not_found) } else { wanted(artifacts, &front, None) }
 }
 
 /// Lists the files of a version of a model, which `word` names.
@@ -66,12 +70,13 @@ pub(super) fn files_of_model(snapshot: &Snapshot, id: NodeId, word: &OsStr) -> R
     Ok(held.into_iter().map(|held| held.artifact).collect())
 }
 
-fn wanted(artifacts: Vec<Artifact>, folder: &[u8], is_of_folder: bool) -> Result<Vec<Wanted>> {
+/// Names files below a folder: those of a version of a model, else those that lay there.
+fn wanted(artifacts: Vec<Artifact>, folder: &[u8], model: Option<NodeId>) -> Result<Vec<Wanted>> {
     let one = |artifact: Artifact| {
         let below = artifact.path.as_bytes().strip_prefix(folder).unwrap_or(artifact.path.as_bytes());
         let below = below.strip_prefix(b"/").unwrap_or(below).to_vec();
         let below = Some(ArtifactPath::from_bytes(below)?);
-        Ok(Wanted { version: Version::File(artifact), below, is_of_folder })
+        Ok(Wanted { version: Version::File(artifact), below, is_of_folder: model.is_none(), model })
     };
     artifacts.into_iter().map(one).collect()
 }

@@ -38,6 +38,14 @@ pub struct LearnedModel {
     pub evidence: Evidence,
 }
 
+/// Counts what only the entry of a version says: that a file, or where it has none the version itself, came of its run.
+fn said_of_run(card: &ModelCard) -> u64 {
+    match card.view.model.artifacts.is_empty() {
+        true => u64::from(card.run.is_some()),
+        false => card.declared.len() as u64,
+    }
+}
+
 impl Showing<'_> {
     pub(super) fn model(&self, id: NodeId) -> Result<ModelReport> {
         let view = model_view(self.snapshot, id)?
@@ -54,9 +62,13 @@ impl Showing<'_> {
                 (walked, learned)
             }
         };
-        let report = self.named(&walked)?;
+        let mut report = self.named(&walked)?;
+        let card = card(self.workspace, self.snapshot, view, true)?;
+        if self.request.direction == Direction::Up {
+            report.evidence[Evidence::Declared as usize] += said_of_run(&card);
+        }
         Ok(ModelReport {
-            card: card(self.workspace, self.snapshot, view, true)?,
+            card,
             disk: self.disk(&report.ends)?,
             trace: report,
             files: self.files(walked.shown())?,

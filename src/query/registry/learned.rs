@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Artifact, Evidence, ModelVersion, NodeId};
+use crate::model::{Artifact, ArtifactPath, Evidence, ModelVersion, NodeId};
 use crate::query::ancestry::{Far, Start, Trace, TraceStep, downstream_of};
 use crate::query::carried::{Whole, WrittenOn};
 use crate::query::origin::{Origin, Write, lost, origin, origin_and_others};
@@ -226,6 +226,29 @@ pub fn made_as(snapshot: &Snapshot, model: &ModelVersion) -> Result<Vec<(Artifac
         });
     }
     Ok(made)
+}
+
+/// Lists the files of a model version whose bytes no recorded step is known to have written, where its entry names a run: that they came
+/// of that run is said, and no more.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub fn declared(snapshot: &Snapshot, model: &ModelVersion) -> Result<BTreeSet<ArtifactPath>> {
+    let mut declared = BTreeSet::new();
+    if snapshot.run_of_model(model)?.is_none() {
+        return Ok(declared);
+    }
+    for file in files_as_made(snapshot, model, &mut Runs::default())? {
+        if file.by_its_run.is_empty()
+            && !matches!(
+                origin(snapshot, file.artifact, file.at, None)?,
+                Origin::Written(_) | Origin::Copied(_)
+            )
+        {
+            declared.insert(snapshot.artifact_path(file.artifact)?);
+        }
+    }
+    Ok(declared)
 }
 
 /// A file of a model version.

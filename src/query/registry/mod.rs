@@ -30,7 +30,7 @@ use crate::store::{ArtifactNo, ChangeOrder, GO_ON, Holders, Order, Snapshot};
 
 pub use best::{Best, best, metrics_of};
 pub use history::{HistoryAct, HistoryEntry, history};
-pub use learned::{LearnedHow, inputs, learned_from, made_as};
+pub use learned::{LearnedHow, declared, inputs, learned_from, made_as};
 pub(crate) use learned::{is_written_by, made_by};
 pub use selector::{ModelSelector, find_model, latest, unknown_model};
 
@@ -196,8 +196,12 @@ pub(crate) fn changes_of(
 
 /// Says what [`ModelView::is_current`] does, for less: nothing else of the version is read.
 pub(crate) fn is_current(snapshot: &Snapshot, model: &ModelVersion) -> Result<bool> {
-    let is_withdrawn = changes_of(snapshot, model)?.iter().any(|(_, change)| change.act == ModelAct::Deleted);
-    Ok(!is_withdrawn && clash(snapshot, model)?.is_none())
+    Ok(!is_withdrawn(snapshot, model)? && clash(snapshot, model)?.is_none())
+}
+
+/// Tells whether a version was withdrawn.
+fn is_withdrawn(snapshot: &Snapshot, model: &ModelVersion) -> Result<bool> {
+    Ok(changes_of(snapshot, model)?.iter().any(|(_, change)| change.act == ModelAct::Deleted))
 }
 
 /// What the statements on one version alone say.
@@ -300,7 +304,8 @@ fn displaced_at(snapshot: &Snapshot, model: &ModelVersion, staged: ChangeOrder) 
     Ok(left.break_value())
 }
 
-/// Returns the aliases of a model that name a version, each with it: for each alias the last statement counts.
+/// Returns the aliases of a model that name a version, each with it: for each alias the last statement counts. With a version that is
+/// withdrawn its names are gone.
 ///
 /// # Errors
 /// A store error where a record is damaged.
@@ -323,7 +328,8 @@ fn last_aliases(snapshot: &Snapshot, name: &str) -> Result<BTreeMap<String, Node
     let mut named = BTreeMap::new();
     for (alias, id) in last {
         if let Some(id) = id
-            && snapshot.model(id)?.is_some_and(|model| model.name == name)
+            && let Some(model) = snapshot.model(id)?.filter(|model| model.name == name)
+            && !is_withdrawn(snapshot, &model)?
         {
             named.insert(alias, id);
         }

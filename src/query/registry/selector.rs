@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::model::{ModelAct, NodeId, Stage, check_alias, check_model_name, check_version};
+use crate::model::{ModelVersion, NodeId, Stage, check_alias, check_model_name, check_version};
 use crate::query::filter::meant;
-use crate::query::registry::{aliases, changes_of, production};
+use crate::query::registry::{aliases, is_withdrawn, production};
 use crate::store::{Order, Snapshot};
 
 /// A way to name a version of a model: `NAME@VERSION`.
@@ -98,10 +98,29 @@ pub fn find_model(snapshot: &Snapshot, selector: &ModelSelector) -> Result<NodeI
             (found, format!("no version of `{name}` is called `{alias}`"))
         }
     };
-    match found {
-        Some(id) => Ok(id),
-        None => Err(not_found(snapshot, selector, missing)?),
+    if let Some(id) = found {
+        return Ok(id);
     }
+    let error = not_found(snapshot, selector, missing)?;
+    Err(match &selector.version {
+        VersionSelector::Alias(alias) => match withdrawn_holder(snapshot, name, alias)? {
+            Some(model) => error
+                .because(format!("`{name}@{}`, which was called so, was withdrawn", model.version))
+                .hint(format!("`lineage models alias {name}@VERSION {alias}` calls another version so")),
+            None => error,
+        },
+        _ => error,
+    })
+}
+
+/// Returns the version that had an alias when it was withdrawn.
+fn withdrawn_holder(snapshot: &Snapshot, name: &str, alias: &str) -> Result<Option<ModelVersion>> {
+    let last = snapshot.alias_statements(name, alias)?.pop().and_then(|last| last.model);
+    let model = last.map_or(Ok(None), |id| snapshot.model(id))?.filter(|model| model.name == name);
+    Ok(match model {
+        Some(model) if is_withdrawn(snapshot, &model)? => Some(model),
+        _ => None,
+    })
 }
 
 /// As many names are looked at for what was meant by one that is not known.
@@ -163,9 +182,7 @@ pub fn latest(snapshot: &Snapshot, name: &str) -> Result<Option<NodeId>> {
     let released = snapshot.model_versions(name, Order::Falling, |model| {
         let id = model.id;
         let first = snapshot.models_named(name, &model.version)?.first() == Some(&id);
-        let changes = changes_of(snapshot, &model)?;
-        let withdrawn = changes.iter().any(|(_, change)| change.act == ModelAct::Deleted);
-        if !first || withdrawn {
+        if !first || is_withdrawn(snapshot, &model)? {
             return Ok(ControlFlow::Continue(()));
         }
         let number = model.version.split('+').next().unwrap_or_default();

@@ -104,6 +104,9 @@ fn expected(facts: &[Fact]) -> BTreeMap<String, Expected> {
         let known = id.filter(|id| models.get(id).is_some_and(|(_, model)| model.name == *name));
         of_name.aliases.extend(known.map(|id| (alias.clone(), id)));
     }
+    for Expected { aliases, deleted, .. } in found.values_mut() {
+        aliases.retain(|_, id| !deleted.contains(id));
+    }
     found
 }
 

@@ -120,6 +120,7 @@ pub(crate) fn card_value(card: &ModelCard) -> Value {
         .map(|(held, state)| {
             let mut file = named_json(held);
             file["on_disk"] = json!(state_name(*state));
+            file["declared"] = json!(card.declared.contains(&held.artifact.path));
             file
         })
         .collect();

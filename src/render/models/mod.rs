@@ -265,6 +265,20 @@ fn files(card: &ModelCard, text: &mut String) {
     });
     text.push_str(&aligned(rows.collect()));
     more(text, card.files.len(), "files");
+    if let (Some(first), Some(run)) = (card.declared.first(), &card.run) {
+        let (all, they) = match card.declared.len() {
+            1 => (first.to_string(), "it is"),
+            count => (
+                format!("{first} and {}", counted(count as u64 - 1, "other file", "other files")),
+                "they are",
+            ),
+        };
+        line(
+            text,
+            "declared",
+            &format!("no recorded run wrote {all}: that {they} of run {} is said, not seen", run.tail),
+        );
+    }
 }
 
 pub(crate) fn state_words(state: DiskState) -> &'static str {
@@ -339,6 +353,9 @@ pub fn changed(changed: &Changed) -> String {
         let why = deleted.reason.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
         let _ = writeln!(text, "withdrew {label}{why}");
         text.push_str("  its files were not touched; its history, lineage and number stay\n");
+        for alias in &before.aliases {
+            let _ = writeln!(text, "  no version is called {} any more", one_line(alias));
+        }
     } else if before.stage != after.stage {
         let _ = writeln!(text, "{label}: {} -> {}", before.stage.as_str(), after.stage.as_str());
     } else if before.aliases != after.aliases {

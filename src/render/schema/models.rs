@@ -20,7 +20,7 @@ pub(super) fn models() -> Value {
 
 /// A version with all that belongs to it.
 pub(super) fn card() -> Value {
-    let file = and(named_file(), [("on_disk", on_disk())]);
+    let file = and(named_file(), [("on_disk", on_disk()), ("declared", flag())]);
     and(
         model(),
         [

@@ -176,7 +176,7 @@ pub(super) fn restore() -> Value {
         ("also_at", or_null(text())),
     ]);
     let left = and(super::artifact(), [("reason", text())]);
-    answer([("files", list(file)), ("left_out", list(left))])
+    answer([("files", list(file)), ("left_out", list(left)), ("withdrawn", list(text()))])
 }
 
 /// A part of a split, as its manifest describes it.
