@@ -310,3 +310,35 @@ fn an_output_that_was_moved_by_hand_is_renamed_and_restore_says_where_it_lies() 
     let text = place.ok(&["restore", "b"]).stdout;
     assert!(text.ends_with("; the same bytes lie at moved/b\n"), "{text}");
 }
+
+#[test]
+fn a_renamed_folder_renames_its_files_and_a_copy_that_lay_there_before_is_another_file() {
+    // By when a file was given its name it is told from a copy.
+    let place = Place::empty().with_real_clock();
+    place.ok(&["init"]);
+    let lines = |front: &str| (0..50).map(|number| format!("{front} {number}\n")).collect::<String>();
+    place.write("data/raw/d", lines("moved").as_bytes());
+    place.write("e", lines("copied").as_bytes());
+    fs::copy(place.at("e"), place.at("copy")).unwrap();
+    for script in ["sort data/raw/d > o", "sort e > p", "sort copy > q"] {
+        place.ok(&["run", "-q", "--", "sh", "-c", script]);
+    }
+    if !place.was_observed() {
+        return;
+    }
+    fs::rename(place.at("data"), place.at("sets")).unwrap();
+    fs::remove_file(place.at("e")).unwrap();
+    let (_, report) = place.status();
+    let renamed = |report: &Value| {
+        let renamed = report["renamed"].as_array().unwrap().iter();
+        renamed.map(|file| format!("{} {}", file["path"], file["now_at"])).collect::<Vec<_>>()
+    };
+    assert_eq!(renamed(&report), [r#""data/raw/d" "sets/raw/d""#], "{report:#}");
+    assert_eq!(report["stale"].as_array().unwrap().len(), 1, "{report:#}");
+    assert_eq!(report["stale"][0]["path"], "p", "{report:#}");
+    // Also when it was read there.
+    place.ok(&["run", "-q", "--", "sh", "-c", "sort sets/raw/d > r"]);
+    let (_, report) = place.status();
+    assert_eq!(renamed(&report), [r#""data/raw/d" "sets/raw/d""#], "{report:#}");
+    assert_eq!(report["stale"].as_array().unwrap().len(), 1, "{report:#}");
+}

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ use crate::store::{ArtifactNo, Snapshot};
 const NAMES_MAX: usize = 100_000;
 /// As many files that have the size of one that is gone are read.
 const FILES_MAX: usize = 10_000;
+/// As many of equal files are looked at for the new name of one.
+const TRIES_MAX: usize = 16;
 /// Folders that tools fill, besides those whose name begins with a dot: nobody moves files there.
 const OF_TOOLS: [&str; 2] = ["node_modules", "__pycache__"];
 
@@ -32,6 +35,13 @@ pub(super) struct NewName {
     pub(super) now: Digest,
     /// Whether its bytes are so many that it is known by them.
     is_telling: bool,
+}
+
+impl NewName {
+    /// Makes the name of a file that is known by its bytes.
+    pub(super) fn telling(path: ArtifactPath, now: Digest) -> Self {
+        NewName { path, now, is_telling: true }
+    }
 }
 
 /// The version that lay last at a path.
@@ -60,7 +70,7 @@ enum Recorded {
     Nothing,
 }
 
-/// A file on disk with the size of one that is gone, and when it came to lie there at the latest.
+/// A file on disk with the size of one that is gone, and the latest time at which it may have been given its name, or a folder above it.
 struct Lying {
     path: ArtifactPath,
     place: PathBuf,
@@ -82,8 +92,13 @@ impl<'a> Equal<'a> {
         self.free = (0..self.files.len()).collect();
     }
 
-    /// Takes the first that came to lie there after a time was over; `is_over` tells so of a time, and of all later ones.
-    fn take(&mut self, is_over: &dyn Fn(i64) -> Result<bool>) -> Result<Option<&'a Lying>> {
+    /// Takes the first that `is_it` holds for, of those that may have come to lie there after a time was over; `is_over` tells so of a
+    /// time, and of all later ones.
+    fn take(
+        &mut self,
+        is_over: &dyn Fn(i64) -> Result<bool>,
+        is_it: &dyn Fn(&Lying) -> Result<bool>,
+    ) -> Result<Option<&'a Lying>> {
         let (mut first, mut end) = (0, self.files.len());
         while first < end {
             let middle = first.midpoint(end);
@@ -93,17 +108,19 @@ impl<'a> Equal<'a> {
                 first = middle + 1;
             }
         }
-        let at = self.free.range(first..).next().copied();
-        Ok(at.map(|at| {
-            self.free.remove(&at);
-            self.files[at]
-        }))
+        for at in self.free.range(first..).take(TRIES_MAX).copied().collect::<Vec<_>>() {
+            if is_it(self.files[at])? {
+                self.free.remove(&at);
+                return Ok(Some(self.files[at]));
+            }
+        }
+        Ok(None)
     }
 }
 
 impl Looking<'_> {
-    /// Finds where files lie that are gone: at a path where their bytes were read for the first time after they were written, or read
-    /// for the last time, at their own, or where their bytes came to lie since, and nobody has read them yet. All empty files are
+    /// Finds where files lie that are gone: at a path where their bytes came to lie after they were written, or read for the last time, at
+    /// their own; what lay there before, as a copy does, is another file. All empty files are
     /// equal; that makes none of them another's new name. What a pipeline wrote has its place, and is written there again.
     ///
     /// Where something is gone of which no new name is recorded, the names of files in the workspace are looked through.
@@ -174,7 +191,11 @@ impl Looking<'_> {
         // Of a source it is enough that nobody misses it; what a run wrote can be made again.
         if let Some((path, since)) = elsewhere.same.as_ref().filter(|_| is_telling || file.written.is_none())
         {
-            return Ok(match file.is_over(self.snapshot, *since)? {
+            let root = self.workspace.root();
+            let places = file.artifact.path.on_disk(root).zip(path.on_disk(root));
+            let lies_since = places.and_then(|(old, new)| lies_since(&old, &new));
+            let since = lies_since.map_or(*since, |lies_since| lies_since.min(*since));
+            return Ok(match file.is_over(self.snapshot, since)? {
                 true => Recorded::New(NewName { path: path.clone(), now: digest, is_telling }),
                 false => Recorded::Nothing,
             });
@@ -241,13 +262,17 @@ impl Looking<'_> {
             let mut taken: HashSet<&ArtifactPath> = HashSet::new();
             for (at, last) in wanted {
                 let artifact = &last.artifact;
+                let Some(old) = artifact.path.on_disk(self.workspace.root()) else { continue };
+                let is_it = |file: &Lying| match lies_since(&old, &file.place) {
+                    Some(since) => last.is_over(self.snapshot, since),
+                    None => Ok(false),
+                };
                 if !self.renamed.contains_key(at)
                     && let Some(group) = groups.get_mut(&key(artifact.digest, &artifact.path))
-                    && let Some(file) = group.take(&|since| last.is_over(self.snapshot, since))?
+                    && let Some(file) = group.take(&|since| last.is_over(self.snapshot, since), &is_it)?
                 {
                     taken.insert(&file.path);
-                    let (path, now) = (file.path.clone(), artifact.digest);
-                    self.renamed.insert(*at, NewName { path, now, is_telling: true });
+                    self.renamed.insert(*at, NewName::telling(file.path.clone(), artifact.digest));
                 }
             }
             free.retain(|(_, file)| !taken.contains(&file.path));
@@ -255,14 +280,15 @@ impl Looking<'_> {
         Ok(())
     }
 
-    /// Lists the files of the workspace that have one of some sizes, and that came to lie there, or were changed, since the time that
-    /// belongs to it.
+    /// Lists the files of the workspace that have one of some sizes, and that may have come to lie there, or were changed, since the time
+    /// that belongs to it.
     fn files_of_sizes(&mut self, sizes: &HashMap<u64, i64>) -> Vec<Lying> {
         let root = self.workspace.root();
         let rules = IgnoreRules::of(root);
-        let mut folders = VecDeque::from([root.to_owned()]);
+        // Of each, the last time at which it, or one above it, may have been given its name.
+        let mut folders = VecDeque::from([(root.to_owned(), i64::MIN)]);
         let (mut found, mut left, mut is_cut) = (Vec::new(), NAMES_MAX, false);
-        while let Some(folder) = folders.pop_front() {
+        while let Some((folder, named)) = folders.pop_front() {
             let Ok(entries) = std::fs::read_dir(&folder) else { continue };
             for entry in entries.flatten() {
                 if left == 0 || found.len() >= FILES_MAX {
@@ -277,9 +303,12 @@ impl Looking<'_> {
                     continue;
                 }
                 if kind.is_dir() && !place.join(WORKSPACE_FOLDER).exists() {
-                    folders.push_back(place);
+                    let named = entry.metadata().map_or(named, |found| changed(&found).max(named));
+                    folders.push_back((place, named));
                 } else if kind.is_file()
-                    && let Some(since) = lies_since(&place, sizes)
+                    && let Ok(metadata) = entry.metadata()
+                    && let since = changed(&metadata).max(named)
+                    && sizes.get(&metadata.size()).is_some_and(|first| since > *first)
                     && !rules.ignores(&place, false)
                     && let Ok(path) = ArtifactPath::within(root, &place)
                 {
@@ -303,13 +332,24 @@ impl Looking<'_> {
     }
 }
 
-/// Returns since when at the latest a file lies where it does, where it has one of some sizes and that is later than the time which
-/// belongs to it.
-fn lies_since(place: &Path, sizes: &HashMap<u64, i64>) -> Option<i64> {
-    let found = place.symlink_metadata().ok()?;
-    let earliest = sizes.get(&found.size())?;
-    let since = found.ctime().saturating_mul(1_000_000).saturating_add(found.ctime_nsec() / 1000);
-    Some(since).filter(|since| since > earliest)
+/// Returns since when at the latest a file that was called `old` may be called `new`: since something last changed of it, or of a folder
+/// with which it was given that name.
+fn lies_since(old: &Path, new: &Path) -> Option<i64> {
+    let mut since = changed(&new.symlink_metadata().ok()?);
+    let (mut old, mut new) = (old, new);
+    while old.file_name() == new.file_name()
+        && let (Some(old_folder), Some(new_folder)) = (old.parent(), new.parent())
+        && old_folder.symlink_metadata().is_err()
+    {
+        since = since.max(changed(&new_folder.symlink_metadata().ok()?));
+        (old, new) = (old_folder, new_folder);
+    }
+    Some(since)
+}
+
+/// Returns when something last changed of a file or a folder, its name too.
+fn changed(found: &Metadata) -> i64 {
+    found.ctime().saturating_mul(1_000_000).saturating_add(found.ctime_nsec() / 1000)
 }
 
 impl Last {
