@@ -182,6 +182,31 @@ fn what_was_made_from_what_changed_while_it_was_read_is_not_called_as_recorded()
 }
 
 #[test]
+fn what_somebody_wrote_over_while_the_run_went_on_is_a_doubt_and_a_gap() {
+    let scratch = Scratch::new(&[("in", "one\n")]);
+    if !scratch.has_net() {
+        return;
+    }
+    scratch.shell(
+        "mkfifo on off; \"$LINEAGE\" run -- sh -c 'sort in > o; echo > on; read line < off' & \
+         read line < on; echo 'by hand, and longer' > o; echo > off; wait",
+    );
+    assert_eq!(scratch.status("doubtful"), ["o"]);
+    let status = String::from_utf8_lossy(&scratch.lineage(&["status", "o"]).stdout).into_owned();
+    assert!(
+        status.contains("somebody wrote over what run ") && !status.contains("all as recorded"),
+        "{status}"
+    );
+    let shown = scratch.text(&["show", "o"]);
+    assert!(shown.contains("1 source, 1 gap") && shown.contains("gap: o was found with blake3:"), "{shown}");
+    assert!(shown.contains("but what it wrote is not recorded\n"), "{shown}");
+    assert_eq!(scratch.json(&["show", "o", "--json"])["totals"]["gaps"], 1);
+    // Made anew, it is as recorded.
+    scratch.shell("\"$LINEAGE\" run -q -- sh -c 'sort in > o'");
+    assert_eq!(scratch.status("doubtful"), Vec::<String>::new());
+}
+
+#[test]
 fn two_runs_at_once_that_claim_one_version_are_both_named() {
     let scratch = Scratch::new(&[("f", "f\n"), ("g", "g\n")]);
     if !scratch.has_net() {

@@ -175,8 +175,15 @@ fn a_source_that_is_not_what_was_compiled_is_not_taken_for_what_ran() {
     place.write("mm.py", b"X = 5\n");
     let answer = run(&place, &[], &["python3", "t.py"]);
     assert_eq!(place.read("o"), b"1234");
-    assert!(answer.stderr.contains("modules ran as they had been compiled"), "{answer:?}");
+    assert!(answer.stderr.contains("`mm.py` ran as it had been compiled"), "{answer:?}");
     assert_eq!(read_of(&place, "mm.py"), "changed while read, untracked code");
+    // Nobody changed it: that is not said.
+    let shown = place.ok(&["show", "o"]).stdout;
+    let line = shown.lines().find(|line| line.contains("  mm.py  ")).unwrap();
+    assert!(line.contains("  as compiled before  "), "{shown}");
+    let status = place.run(&["status"]).stdout;
+    assert!(status.contains("mm.py ran as it had been compiled before, perhaps"), "{status}");
+    assert_eq!(place.status().1["doubtful"][0]["ran_as_compiled"], serde_json::json!(["mm.py"]));
     // Here Python reads the source to see whether it has the hash.
     compile_by_hash("checked-hash");
     place.write("mm.py", b"X = 6\n");

@@ -125,6 +125,29 @@ fn each_file_of_a_renamed_folder_comes_from_its_own_old_name() {
 }
 
 #[test]
+fn a_source_that_a_run_moved_and_somebody_changed_there_makes_stale_what_was_made_from_it() {
+    let place = Place::empty();
+    let lines: String = (0..50).map(|number| format!("row {number}\n")).collect();
+    place.write("a", lines.as_bytes());
+    place.ok(&["init"]);
+    if !shell(&place, "sort a > o") {
+        return;
+    }
+    place.ok(&["run", "-q", "--", "mv", "a", "b"]);
+    assert_eq!(place.status().0, 0);
+    place.write("b", format!("{lines}another\n").as_bytes());
+    let (_, report) = place.status();
+    assert_eq!((paths(&report["stale"]), paths(&report["changed"])), (vec!["o"], vec!["b"]), "{report:#}");
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("  o  b has changed on disk\n"), "{text}");
+    // What takes its place once it was moved on is another file.
+    place.write("b", lines.as_bytes());
+    place.ok(&["run", "-q", "--", "mv", "b", "c"]);
+    place.ok(&["run", "-q", "--", "sh", "-c", "seq 9 > b"]);
+    assert_eq!(paths(&place.status().1["stale"]), Vec::<String>::new());
+}
+
+#[test]
 fn a_move_inside_of_a_script_is_no_input_of_what_else_the_script_writes() {
     let place = Place::empty();
     place.write("a", b"1\n");

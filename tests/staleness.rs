@@ -576,6 +576,18 @@ fn what_restore_wrote_is_the_version_that_is_wanted_there() {
     let (code, report) = place.status();
     assert_eq!(code, 0, "{report:#}");
 
+    // That it is older than what it was made from is told, of it and of what is made from it.
+    assert_eq!(paths(&report["restored"]), ["model", "pred"], "{report:#}");
+    assert_eq!(report["restored"][1]["causes"][0]["used"]["path"], "d", "{report:#}");
+    assert_eq!(report["stale_models"][0]["label"], "net@1.0.0", "{report:#}");
+    assert_eq!(report["redo"], serde_json::json!([]), "{report:#}");
+    let text = place.run(&["status"]).stdout;
+    assert!(text.contains("restored     2 files are older versions that were restored,"), "{text}");
+    assert!(!text.contains("all as recorded"), "{text}");
+    place.ok(&["register", "use", "1.0.0", "--artifact", "p=pred"]);
+    let card = place.ok(&["models", "show", "use@1.0.0"]).stdout;
+    assert!(card.contains("made from what has changed since: d has other bytes, as read by run "), "{card}");
+
     // Which version it was made with is told, and asked for.
     let shown = place.ok(&["show", "pred"]).stdout;
     assert!(shown.contains(", net@1.0.0\n"), "{shown}");

@@ -17,9 +17,11 @@ use crate::render;
 /// checkout, or that `lineage restore` wrote there over the newer one.
 /// stale: made from something that has changed since, or of which there
 /// is a newer version. What a command brings up to date, a log, a cache, an archive, is as new as what it read last.
-/// doubtful: an input was changed while it was read, two runs wrote the file at once, or something has changed since that may
-/// have gone in: who made the file was only told of it, or had read it as it is now, and wrote on in what another command had made
+/// doubtful: an input was changed while it was read, two runs wrote the file at once, somebody wrote over it before its run had ended,
+/// or something has changed since that may have gone in: who made the file was only told of it, or had read it as it is now, and wrote on in what another command had made
 /// from what it was, or its command ran again with that and left the file as it was. lost: neither on disk nor kept.
+/// restored: an earlier version that `lineage restore` wrote over the newer one, or what was made from it, where what it goes back to
+/// has changed since; no fault, as it was wanted so.
 /// pending: not on disk but kept, so that it can be written again.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, or in a folder beside
 /// theirs, where a step had read every file of that extension.

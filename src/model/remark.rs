@@ -1,6 +1,6 @@
 //! Remarks: what whoever recorded a run says of the record itself.
 
-use crate::model::{NodeId, Timestamp, shown_metric};
+use crate::model::{ArtifactPath, NodeId, Timestamp, shown_metric};
 
 /// How completely a command was observed, and what is to be known about its record.
 ///
@@ -127,7 +127,21 @@ pub const SEVERAL_METRICS_FILES: &str = "which file each point of ";
 pub const SHORT_LIVED_POINTS: &str =
     "the metrics file was written anew: points that it held only shortly may be missing";
 
+/// What is said of a module of which the source was not read, but what had been compiled, perhaps from other bytes.
+const COMPILED: &str =
+    "ran as it had been compiled, and its source is not, or not for certain, what was compiled";
+
 impl Remark {
+    /// Makes the remark on a module that ran as it had been compiled, by the name of its source.
+    pub fn of_compiled(source: &str) -> Self {
+        Remark::new(RemarkKind::Unseen, format!("`{source}` {COMPILED}"))
+    }
+
+    /// Returns true where it says that a module ran as it had been compiled.
+    pub fn is_of_compiled(&self, source: &ArtifactPath) -> bool {
+        self.kind == RemarkKind::Unseen && self.text == format!("`{source}` {COMPILED}")
+    }
+
     /// Returns true where it says that something was not seen that may have gone into files.
     pub fn is_of_unseen_reads(&self) -> bool {
         self.kind == RemarkKind::Unseen && self.text != SHORT_LIVED_POINTS

@@ -328,6 +328,9 @@ impl Showing<'_> {
         if let (Direction::Up, Some(Unwritten::Gap(gap))) = (self.request.direction, &unwritten) {
             report.gaps.push(gap.clone());
         }
+        if let (Direction::Up, Some(writer)) = (self.request.direction, &writer) {
+            report.gaps.extend(written::unknown_since(self.workspace, &target, writer));
+        }
         let projected = match &writer {
             None => projection::projected_from(self.snapshot, &target.path)?,
             Some(_) => None,

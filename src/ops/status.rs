@@ -74,12 +74,11 @@ pub fn status(
     }
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
-    ancestry.end_at(&looking.restored);
     looking.find_renamed()?;
     looking.sort_out_unlisted(&on_the_way)?;
     looking.sort_out(&targets)?;
     looking.find_gone()?;
-    let may_be_stale = looking.find_stale(&current, listed, &ancestry)?;
+    let may_be_stale = looking.find_stale(&current, listed, &mut ancestry)?;
     looking.find_doubtful(&current[..listed], &ancestry, may_be_stale)?;
     looking.find_new_inputs(&asked)?;
     looking.name_links()?;
@@ -131,7 +130,6 @@ pub fn changed_since_made(
     looking.compare_read(&paths)?;
     looking.follow_names()?;
     ancestry.part_twins(&|path, digest| looking.lies_there(path, digest));
-    ancestry.end_at(&looking.restored);
     looking.find_renamed()?;
     looking.find_gone()?;
     let mut causes = BTreeSet::new();

@@ -136,6 +136,11 @@ impl RunView {
         self.remarks.iter().filter_map(|remarks| remarks.level).max()
     }
 
+    /// Returns true where a module ran as it had been compiled, perhaps from other bytes than `source` had then.
+    pub fn ran_as_compiled(&self, source: &ArtifactPath) -> bool {
+        self.all_remarks().0.any(|remark| remark.is_of_compiled(source))
+    }
+
     /// Returns every remark on the record, and how many more there were than were kept.
     pub fn all_remarks(&self) -> (impl Iterator<Item = &Remark>, u64) {
         let omitted = self.remarks.iter().map(|remarks| remarks.omitted).sum();

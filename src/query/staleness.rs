@@ -188,6 +188,15 @@ pub struct OutOfDate {
     pub carried: Causes<Outdated>,
 }
 
+impl OutOfDate {
+    /// Returns what makes the file stale, or may.
+    pub fn at_all(self) -> Option<Causes<Outdated>> {
+        let left_over = self.left_over.map(|(_, causes)| causes);
+        let all = [Some(self.stale), left_over, Some(self.may_be)];
+        all.into_iter().flatten().find(|causes| !causes.is_empty())
+    }
+}
+
 impl<T> Causes<T> {
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
@@ -246,9 +255,15 @@ impl Ancestry {
         reads.flat_map(|read| [Some(read.seen.path), read.twin]).flatten().collect()
     }
 
-    /// Takes some versions for what is wanted where they lie: whatever they were made from, what was made from them is not out of date by
-    /// that.
+    /// Takes some versions for what is wanted where they lie: whatever they were made from, neither they nor what was made from them is
+    /// out of date by that.
     pub fn end_at(&mut self, wanted: &HashSet<ArtifactNo>) {
+        for (start, target) in self.starts.iter_mut().zip(&self.targets) {
+            if wanted.contains(&target.artifact) {
+                *start = self.nodes.len();
+                self.nodes.push(Node::default());
+            }
+        }
         for read in self.nodes.iter_mut().flat_map(|node| &mut node.reads) {
             if wanted.contains(&read.seen.artifact) {
                 (read.from, read.renewed) = (None, None);

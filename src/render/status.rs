@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::{RunKind, printed_word};
+use crate::model::{ArtifactPath, RunKind, printed_word};
 use crate::ops::status::{
     AlteredFile, DoubtfulFile, LeftOver, NewInput, NotHere, RecordedFile, RemovedFile, RenamedFile,
     StaleCause, StaleFile, StatusReport,
@@ -51,7 +51,7 @@ macro_rules! list {
 }
 
 /// All lists, in their order.
-const LISTS: [List; 19] = [
+const LISTS: [List; 20] = [
     list!(
         ["changed", "changed"],
         ["file no longer has the bytes recorded", "files no longer have the bytes recorded"],
@@ -85,6 +85,16 @@ const LISTS: [List; 19] = [
         doubtful,
         doubtful_row,
         doubtful_json
+    ),
+    list!(
+        ["restored", "restored"],
+        [
+            "file is an older version that was restored, or made from one, and from what has changed since",
+            "files are older versions that were restored, or made from such, and from what has changed since",
+        ],
+        restored,
+        stale_row,
+        stale_json
     ),
     list!(
         ["lost", "lost"],
@@ -350,11 +360,17 @@ fn doubtful_row(doubtful: &DoubtfulFile) -> Vec<String> {
         None => format!("{}, and may have gone in", cause(stale)),
     });
     let inputs = doubtful.changed_while_read.iter();
-    let inputs = inputs.map(|input| format!("{} was changed while it was read", input.path));
+    let inputs = inputs.map(|input| match doubtful.ran_as_compiled.contains(&input.path) {
+        true => format!("{} ran as it had been compiled before, perhaps from other bytes", input.path),
+        false => format!("{} was changed while it was read", input.path),
+    });
     let total = doubtful.causes_total + doubtful.changed_while_read_total;
     let mut causes = first_causes(stale.chain(inputs), total);
+    let writer = doubtful.file.writer.as_ref().map_or("", |writer| writer.tail.as_str());
+    if doubtful.is_overwritten {
+        causes.push(format!("somebody wrote over what run {writer} wrote, while that went on"));
+    }
     for run in &doubtful.also_written_by {
-        let writer = doubtful.file.writer.as_ref().map_or("", |writer| writer.tail.as_str());
         causes.push(format!("runs {writer} and {run} wrote it at the same time"));
     }
     vec![named(&doubtful.file), causes.join(", ")]
@@ -428,7 +444,7 @@ fn ways_back(pending: &[RecordedFile]) -> String {
 
 fn totals(report: &StatusReport) -> String {
     let mut parts = vec![format!("{} compared", counted(report.compared, "file", "files"))];
-    if report.is_clean() && report.not_here.is_empty() {
+    if report.is_clean() && report.not_here.is_empty() && report.restored.is_empty() {
         parts.push("all as recorded".to_owned());
     }
     for (count, words) in [
@@ -510,7 +526,9 @@ fn doubtful_json(doubtful: &DoubtfulFile) -> Value {
     value["left_by"] = json!(doubtful.left_by);
     value["changed_while_read"] = doubtful.changed_while_read.iter().map(artifact_json).collect();
     value["changed_while_read_total"] = json!(doubtful.changed_while_read_total);
+    value["ran_as_compiled"] = doubtful.ran_as_compiled.iter().map(ArtifactPath::in_json).collect();
     value["also_written_by"] = json!(doubtful.also_written_by);
+    value["is_overwritten"] = json!(doubtful.is_overwritten);
     value
 }
 

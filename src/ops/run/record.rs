@@ -110,13 +110,17 @@ impl Recorder<'_> {
             self.remarks.push(Remark::new(RemarkKind::NotObserved, text));
         }
         let elsewhere = "files written among those of the system, of tools and of packages are not recorded";
-        let compiled = "modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
+        let compiled = "more modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
         let untold = "steps are recorded without what the programs that started them had read before: together it is too much";
+        let modules = doubtful_modules(self.observation);
+        for module in modules.iter().take(MODULES_MAX) {
+            self.remarks.push(Remark::of_compiled(&shown(module, self.ground.root)));
+        }
         let counted = [
             (RemarkKind::LeftOut, IGNORED_FILES, made.left_out),
             (RemarkKind::LeftOut, untold, made.untold),
             (RemarkKind::LeftOut, elsewhere, made.written_elsewhere),
-            (RemarkKind::Unseen, compiled, doubtful_modules(self.observation)),
+            (RemarkKind::Unseen, compiled, modules.len().saturating_sub(MODULES_MAX) as u64),
         ];
         for (kind, text, count) in counted.into_iter().filter(|(.., count)| *count > 0) {
             self.remarks.push(Remark { kind, text: text.to_owned(), count });
@@ -403,13 +407,16 @@ fn leads_to_output(stream: &Path, root: &Path, steps: &[Step]) -> bool {
     target.is_some_and(|target| written.any(|path| *path == target))
 }
 
-/// Counts the sources of which somebody read only what had been compiled, perhaps from other bytes.
-fn doubtful_modules(observation: &Observation) -> u64 {
+/// As many modules are named of which somebody read only what had been compiled.
+const MODULES_MAX: usize = 20;
+
+/// Lists the sources of which somebody read only what had been compiled, perhaps from other bytes.
+fn doubtful_modules(observation: &Observation) -> BTreeSet<&Path> {
     let accesses = observation.processes.iter().flat_map(|process| &process.accesses);
     let doubtful = accesses
         .filter(|access| access.read_us.is_some() && access.reading == Reading::DoubtfulStandIn)
-        .map(|access| access.file);
-    doubtful.collect::<BTreeSet<usize>>().len() as u64
+        .map(|access| observation.files[access.file].path.as_path());
+    doubtful.collect()
 }
 
 /// Makes a step for the command as a whole, for edges that belong to no process in particular.

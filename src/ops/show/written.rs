@@ -2,9 +2,10 @@
 
 use super::{Showing, Writer};
 use crate::error::Result;
-use crate::model::{DECLARED_STEP, RunKind, Timestamp};
+use crate::model::{Artifact, DECLARED_STEP, RunKind, Timestamp};
+use crate::ops::Workspace;
 use crate::ops::locate::{DiskState, FileTarget};
-use crate::query::{self, RunHead, Write};
+use crate::query::{self, Gap, RunHead, Write};
 use crate::store::RunNo;
 
 /// Who wrote it.
@@ -83,6 +84,20 @@ impl Showing<'_> {
             Some(step.subject).filter(|line| run.view.run.kind == RunKind::Command && has_own(line));
         Ok(Some(Writer { at, step: step.name, steps, command, run, others, elsewhere }))
     }
+}
+
+/// Returns what lies in a file that `writer` wrote nobody knows what to: somebody else may have put it there.
+pub(super) fn unknown_since(workspace: &Workspace, target: &FileTarget, writer: &Writer) -> Option<Gap> {
+    let path = target.path.clone();
+    let place = path.on_disk(workspace.root()).filter(|_| target.state == DiskState::NotRecorded)?;
+    let size_bytes = place.metadata().ok()?.len();
+    let digest = workspace.digests().of(&place).ok()?;
+    Some(Gap {
+        artifact: Artifact { path, digest, size_bytes },
+        written: target.artifact.clone(),
+        written_at: writer.at,
+        run: writer.run.tail.clone(),
+    })
 }
 
 /// Returns true for the command line of a step that is what its run was started with, its program perhaps by its whole path and behind

@@ -113,8 +113,8 @@ pub struct StaleModel {
 #[derive(Default)]
 pub(super) struct Again {
     runs: HashMap<RunNo, Made>,
-    /// Stale files that were asked about.
-    listed: Vec<ArtifactNo>,
+    /// Stale files that were asked about, and such as are so by what was restored.
+    pub(super) listed: Vec<ArtifactNo>,
     /// The runs whose part something is that records itself, as far as they were asked for.
     doers: HashMap<RunNo, RunNo>,
 }

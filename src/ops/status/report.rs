@@ -24,6 +24,9 @@ pub struct StatusReport {
     /// Files to which nothing leads that is no longer so but through what a command read and wrote on, such as the database in which
     /// many trainings note themselves. That is no fault.
     pub carried: Vec<StaleFile>,
+    /// Files that `restore` wrote over newer versions, and what was made from them, as far as what they were made from has changed
+    /// since. That is no fault: whoever brought them back wants them so.
+    pub restored: Vec<StaleFile>,
     /// Files of which it is not certain what they were made from, and whether that is still so.
     pub doubtful: Vec<DoubtfulFile>,
     /// Files that are neither on disk nor kept.
@@ -239,8 +242,12 @@ pub struct DoubtfulFile {
     pub changed_while_read: Vec<Artifact>,
     /// How much was.
     pub changed_while_read_total: u64,
+    /// What of that was not changed, but ran as it had been compiled, perhaps from other bytes.
+    pub ran_as_compiled: Vec<ArtifactPath>,
     /// The tails of the runs that wrote the same bytes there while the run named as its writer was at work.
     pub also_written_by: Vec<String>,
+    /// Whether somebody wrote over it from outside while the run named as its writer went on: what that wrote is not known.
+    pub is_overwritten: bool,
 }
 
 /// What the journal holds and the store lacks.

@@ -3,13 +3,25 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::files::OnDisk;
+use super::files::{OnDisk, on_disk};
+use super::renamed::NewName;
 use super::{DoubtfulFile, LeftOver, Looking, RecordedFile, StaleCause, StaleFile, StatusReport};
 use crate::error::Result;
-use crate::model::{Artifact, Digest};
+use crate::model::{Artifact, ArtifactPath, Digest, RunKind};
 use crate::ops::link_names::LinkNames;
-use crate::query::{self, Ancestry, Causes, Now, OutOfDate, Outdated, Removal, Write, unique_tail};
-use crate::store::{ArtifactNo, PathNo, RunNo};
+use crate::query::{
+    self, Ancestry, Causes, NewestFile, Now, OutOfDate, Outdated, Removal, Write, is_telling, unique_tail,
+};
+use crate::store::{PathNo, RunNo};
+
+/// Where a run put the bytes of what it took away.
+enum MovedTo {
+    Nowhere,
+    /// Where they lie, or lay: what became of them there is told of that.
+    Lies,
+    /// Where other bytes lie by now.
+    Changed(NewName),
+}
 
 /// A file that may be stale, and the run of its command that left it as it was.
 pub(super) type MayBeStale = (StaleFile, Option<RunNo>);
@@ -58,29 +70,62 @@ impl Looking<'_> {
                 && self.new_name(at).is_none()
                 && !self.is_of_elsewhere(file)?
             {
-                match self.removal(at)? {
-                    None => drop(self.gone.insert(at, None)),
-                    Some(removal) if file.writer.is_none() && !self.has_moved(&removal, file.number)? => {
+                let removal = self.removal(at)?;
+                let Some(removal) = removal else {
+                    self.gone.insert(at, None);
+                    continue;
+                };
+                if file.writer.is_some() {
+                    continue;
+                }
+                match self.moved_by(&removal, file)? {
+                    MovedTo::Nowhere => {
                         let run = self.snapshot.run_of(removal.step)?;
                         self.gone.insert(at, run.map(|run| (run, removal.at)));
                     }
-                    Some(_) => {}
+                    MovedTo::Lies => {}
+                    // It is the same file, and has changed since.
+                    MovedTo::Changed(name) => drop(self.renamed.insert(at, name)),
                 }
             }
         }
         Ok(())
     }
 
-    /// Tells whether the run that took a file away put its bytes elsewhere.
-    fn has_moved(&self, removal: &Removal, file: ArtifactNo) -> Result<bool> {
-        let run = self.snapshot.run_of(removal.step)?;
-        let found = self.snapshot.content_writes_until(file, i64::MAX, |_, step, _| {
-            Ok(match run.is_some() && self.snapshot.run_of(step)? == run {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })
+    /// Tells where the run that took a file away put its bytes.
+    fn moved_by(&self, removal: &Removal, file: &NewestFile) -> Result<MovedTo> {
+        let Some(run) = self.snapshot.run_of(removal.step)? else { return Ok(MovedTo::Nowhere) };
+        let began_at = self.snapshot.run(run)?.map_or(i64::MIN, |run| run.started_at.micros());
+        let mut written = Vec::new();
+        let _earlier = self.snapshot.content_writes_until(file.number, i64::MAX, |at, step, version| {
+            if at < began_at {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.snapshot.run_of(step)? == Some(run) {
+                written.push(version);
+            }
+            Ok(ControlFlow::Continue(()))
         })?;
-        Ok(found.is_break())
+        let mut found = MovedTo::Nowhere;
+        for version in written {
+            let artifact = self.snapshot.artifact(version)?;
+            let path = self.snapshot.path_of(version);
+            found = match on_disk(self.workspace, &artifact) {
+                // What was taken away from there as well is not what has taken its place.
+                OnDisk::Other(now)
+                    if is_telling(artifact.size_bytes) && !self.is_removed_since(path, removal.at)? =>
+                {
+                    MovedTo::Changed(NewName::telling(artifact.path, now))
+                }
+                _ => return Ok(MovedTo::Lies),
+            };
+        }
+        Ok(found)
+    }
+
+    fn is_removed_since(&self, path: PathNo, since: i64) -> Result<bool> {
+        let last = self.snapshot.removals_until(path, i64::MAX, |at, _, _| Ok(ControlFlow::Break(at)))?;
+        Ok(last.break_value().is_some_and(|at| at > since))
     }
 
     /// Finds what is stale, and lists the first `listed`. Returns what of these may be, each file by its place.
@@ -88,12 +133,22 @@ impl Looking<'_> {
         &mut self,
         current: &[(usize, Write)],
         listed: usize,
-        ancestry: &Ancestry,
+        ancestry: &mut Ancestry,
     ) -> Result<HashMap<usize, MayBeStale>> {
         let mut may_be_stale = HashMap::new();
         let is_here = |run| self.here.has_run(self.snapshot, run);
-        let outdated = ancestry.outdated(self.snapshot, &|path| self.now(path), &is_here)?;
-        for (number, ((at, _), found)) in current.iter().zip(outdated).enumerate() {
+        let outdated =
+            |ancestry: &Ancestry| ancestry.outdated(self.snapshot, &|path| self.now(path), &is_here);
+        // What was restored is wanted so, and what it makes stale is told apart.
+        let mut behind_restored = Vec::new();
+        if !self.restored.is_empty() {
+            behind_restored = outdated(ancestry)?;
+            ancestry.end_at(&self.restored);
+        }
+        let outdated = outdated(ancestry)?;
+        behind_restored.resize_with(outdated.len(), OutOfDate::default);
+        let found = outdated.into_iter().zip(behind_restored);
+        for (number, ((at, _), (found, behind_restored))) in current.iter().zip(found).enumerate() {
             let OutOfDate { stale, left_over, settled, kept_up, may_be, left_by, carried } = found;
             let is_listed = number < listed;
             if let Some((run, causes)) = left_over {
@@ -116,6 +171,10 @@ impl Looking<'_> {
                 // Only what is stale for certain is to be made again.
             } else if !may_be.is_empty() {
                 may_be_stale.insert(*at, (self.stale_file(*at, may_be)?, left_by));
+            } else if let Some(causes) = behind_restored.at_all() {
+                let file = self.stale_file(*at, causes)?;
+                self.again.listed.push(self.files[*at].number);
+                self.report.restored.push(file);
             } else if !kept_up.is_empty() || !settled.is_empty() {
                 let older = if kept_up.is_empty() { settled } else { kept_up };
                 let older = self.stale_file(*at, older)?;
@@ -130,8 +189,8 @@ impl Looking<'_> {
 
     /// Names what was found also as links call it: that is the name which people use.
     pub(super) fn name_links(&mut self) -> Result<()> {
-        let StatusReport { stale, left_over, doubtful, .. } = &mut self.report;
-        let files = stale.iter_mut().map(|stale| &mut stale.file);
+        let StatusReport { stale, left_over, doubtful, restored, .. } = &mut self.report;
+        let files = stale.iter_mut().chain(restored).map(|stale| &mut stale.file);
         let files = files.chain(left_over.iter_mut().map(|left| &mut left.file.file));
         let mut files = files.chain(doubtful.iter_mut().map(|doubtful| &mut doubtful.file)).peekable();
         if files.peek().is_some() {
@@ -167,10 +226,10 @@ impl Looking<'_> {
         Ok(())
     }
 
-    /// Returns those of some files that a run wrote last, that no later one superseded and that nobody restored, each with its write.
+    /// Returns those of some files that a run wrote last and that no later one superseded, each with its write.
     pub(super) fn current(&self, files: &[usize]) -> Vec<(usize, Write)> {
         let written = files.iter().map(|at| (*at, &self.files[*at]));
-        let written = written.filter(|(_, file)| !file.superseded && !self.restored.contains(&file.number));
+        let written = written.filter(|(_, file)| !file.superseded);
         written.filter_map(|(at, file)| Some((at, file.writer?))).collect()
     }
 
@@ -221,8 +280,8 @@ impl Looking<'_> {
             || ((is_pending || self.is_moved(at)) && self.files[at].read_since.is_none())
     }
 
-    /// Finds files that may be stale, files whose inputs were changed while they were read, and files that two runs at once claim to
-    /// have written. What is stale is to be made again in any case.
+    /// Finds files that may be stale, files whose inputs were changed while they were read, files that two runs at once claim to
+    /// have written, and such as somebody wrote over meanwhile. What is stale is to be made again in any case.
     pub(super) fn find_doubtful(
         &mut self,
         current: &[(usize, Write)],
@@ -231,6 +290,7 @@ impl Looking<'_> {
     ) -> Result<()> {
         let stale: HashSet<Artifact> =
             self.report.stale.iter().map(|stale| stale.file.artifact.clone()).collect();
+        let mut compiled: HashMap<Artifact, bool> = HashMap::new();
         for ((at, write), inputs) in current.iter().zip(ancestry.doubtful(self.snapshot)?) {
             let file = self.files[*at].clone();
             if !self.is_as_recorded(*at) || stale.contains(&file.artifact) {
@@ -244,7 +304,11 @@ impl Looking<'_> {
                 }
             }
             let may_be = may_be_stale.remove(at);
-            if inputs.is_empty() && others.is_empty() && may_be.is_none() {
+            // What a command was seen to write is known, unless somebody else wrote over it before it could be read.
+            let is_overwritten = file.artifact.path.is_inside()
+                && matches!(self.disk[at], OnDisk::Unknown(_))
+                && self.writer(*write)?.is_some_and(|writer| writer.kind == RunKind::Command);
+            if inputs.is_empty() && others.is_empty() && may_be.is_none() && !is_overwritten {
                 continue;
             }
             let mut also_written_by = Vec::with_capacity(others.len());
@@ -266,11 +330,55 @@ impl Looking<'_> {
                 causes,
                 causes_total,
                 left_by,
+                ran_as_compiled: self.ran_as_compiled(&inputs.first, &mut compiled)?,
                 changed_while_read: inputs.first,
                 changed_while_read_total: inputs.total,
                 also_written_by,
+                is_overwritten,
             });
         }
         Ok(())
+    }
+
+    /// Lists those of some files that ran, in a run that read them, as they had been compiled.
+    fn ran_as_compiled(
+        &self,
+        files: &[Artifact],
+        known: &mut HashMap<Artifact, bool>,
+    ) -> Result<Vec<ArtifactPath>> {
+        let mut found = Vec::new();
+        for file in files {
+            let is_compiled = match known.get(file) {
+                Some(is_compiled) => *is_compiled,
+                None => {
+                    let is_compiled = self.has_run_as_compiled(file)?;
+                    known.insert(file.clone(), is_compiled);
+                    is_compiled
+                }
+            };
+            if is_compiled {
+                found.push(file.path.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn has_run_as_compiled(&self, file: &Artifact) -> Result<bool> {
+        for number in self.snapshot.artifact_nos([file])? {
+            let mut last = None;
+            let found = self.snapshot.reads_between(number, i64::MIN, i64::MAX, |_, step| {
+                let Some(run) = self.snapshot.run_of(step)?.filter(|run| last != Some(*run)) else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                last = Some(run);
+                let view = query::run_view(self.snapshot, run)?;
+                let is_so = view.is_some_and(|view| view.ran_as_compiled(&file.path));
+                Ok(if is_so { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            if found.is_break() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -97,7 +97,7 @@ fn what_was_made_from_what_is_wanted_as_it_is_is_not_out_of_date_by_what_that_wa
         let version = snapshot.versions(number(path)).unwrap()[0];
         crate::query::last_writer(snapshot, version).unwrap().unwrap()
     };
-    let mut ancestry = Ancestry::of(snapshot, &[last("c"), last("d")]).unwrap();
+    let mut ancestry = Ancestry::of(snapshot, &[last("b"), last("c"), last("d")]).unwrap();
     let current = |path: PathNo| {
         let content = if path == number("a") { "2" } else { "1" };
         Some(Now::Bytes(Digest::of(content.as_bytes())))
@@ -106,9 +106,9 @@ fn what_was_made_from_what_is_wanted_as_it_is_is_not_out_of_date_by_what_that_wa
         let found = ancestry.outdated(snapshot, &current, &|_| Ok(true)).unwrap();
         found.iter().map(|found| !found.stale.is_empty()).collect::<Vec<_>>()
     };
-    assert_eq!(is_stale(&ancestry), [true, true]);
+    assert_eq!(is_stale(&ancestry), [true, true, true]);
     ancestry.end_at(&HashSet::from([last("b").artifact]));
-    assert_eq!(is_stale(&ancestry), [false, true]);
+    assert_eq!(is_stale(&ancestry), [false, false, true]);
 }
 
 #[test]

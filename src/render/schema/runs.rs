@@ -344,7 +344,9 @@ pub(super) fn status() -> Value {
             ("left_by", or_null(text())),
             ("changed_while_read", list(artifact())),
             ("changed_while_read_total", count()),
+            ("ran_as_compiled", list(text())),
             ("also_written_by", list(text())),
+            ("is_overwritten", flag()),
         ],
     );
     let new = object([("path", text()), ("run_tail", text()), ("run_id", text()), ("run_name", text())]);
@@ -367,6 +369,7 @@ pub(super) fn status() -> Value {
         "older",
         "carried",
         "doubtful",
+        "restored",
         "lost",
         "pending",
         "removed",
@@ -398,6 +401,7 @@ pub(super) fn status() -> Value {
         ("older", list(stale())),
         ("carried", list(stale())),
         ("doubtful", list(doubtful)),
+        ("restored", list(stale())),
         ("lost", list(file())),
         ("pending", list(file())),
         ("removed", list(and(file(), [("removed_by", removed_by()), ("is_kept", flag())]))),

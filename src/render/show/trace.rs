@@ -252,7 +252,11 @@ impl<'a> Way<'a> {
     ) -> Said {
         let code = code_of_file(file, run);
         let known_to_git = code.is_some();
-        let mut how = self.evidence_of(file, step).as_str().to_owned();
+        let mut how = match self.evidence_of(file, step) {
+            Evidence::Doubtful if run.head.view.ran_as_compiled(&file.artifact.path) => "as compiled before",
+            evidence => evidence.as_str(),
+        }
+        .to_owned();
         if copied.contains(&file.artifact.digest) {
             how = format!("{how}, {}", step.step.act.as_str());
         }
