@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::machine::{Lack, skipped};
@@ -802,4 +803,20 @@ fn no_text_of_a_backup_drives_the_terminal() {
         }
     }
     assert!(silent.len() < 4, "{silent:?}");
+}
+
+#[test]
+fn no_workspace_is_made_unasked_at_the_root_of_all() {
+    if Path::new("/.lineage").exists() || Path::new("/.git").exists() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_lineage");
+    let output = Command::new(program).args(["run", "--", "true"]).current_dir("/").output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(125), "{errors}");
+    assert!(
+        errors.contains("none is made at `/` unasked") && errors.contains("lineage -C PROJECT"),
+        "{errors}"
+    );
+    assert!(!Path::new("/.lineage").exists());
 }

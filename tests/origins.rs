@@ -243,6 +243,38 @@ fn an_interrupted_run_is_listed_until_the_same_command_was_run_again() {
     assert!(shown.contains("files    not known"), "{shown}");
     scratch.shell("\"$LINEAGE\" run -- sh -c 'test -e killed || { echo > killed; kill -9 $PPID; }'");
     assert_eq!(interrupted(), 1);
+    // Where a script came to its end with other words, nobody knows whether the ones before are still wanted.
+    scratch.write("t.sh", "test $1 = 2 || kill -TERM $$\n");
+    scratch.shell("\"$LINEAGE\" run -- sh t.sh 1 || true");
+    assert_eq!(interrupted(), 2);
+    scratch.shell("\"$LINEAGE\" run -- env X=1 sh t.sh 2");
+    assert_eq!(interrupted(), 1);
+    assert_eq!(scratch.json(&["status", "--json"])["totals"]["interrupted_before"], 1);
+}
+
+#[test]
+fn what_several_steps_were_told_is_written_once() {
+    let files = ["a", "b", "c", "d1", "d2", "d3"];
+    let scratch = Scratch::new(&files.map(|file| (file, file)));
+    if !scratch.has_net() {
+        return;
+    }
+    let script =
+        "read x < a; read y < b; read z < c; for i in 1 2 3; do cat d$i > o$i; done; cat o1 o2 o3 > all";
+    scratch.shell(&format!("\"$LINEAGE\" run -- sh -c '{script}'"));
+    let way = scratch.text(&["show", "all"]);
+    let rows: Vec<&str> = way.lines().filter(|line| line.starts_with(['├', '└'])).collect();
+    let with = |word: &str| rows.iter().filter(|row| row.contains(word)).count();
+    assert_eq!(
+        [" a ", " b ", " c ", "3 files told, below", "told to 4 steps"].map(with),
+        [1, 1, 1, 4, 1],
+        "{way}"
+    );
+    assert_eq!([" d1 ", " d2 ", " o3 "].map(with), [1; 3], "{way}");
+    assert_eq!(scratch.json(&["show", "all", "--json"])["totals"]["inferred"], 12, "{way}");
+    // Two lines more are no trouble.
+    scratch.shell("\"$LINEAGE\" run -- sh -c 'read x < a; cat d1 > p1; cat p1 d2 > p2'");
+    assert!(!scratch.text(&["show", "p2"]).contains("told"));
 }
 
 #[test]

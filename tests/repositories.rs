@@ -657,3 +657,26 @@ fn of_a_repository_that_cannot_be_read_nothing_is_said_to_be_in_it_or_not() {
     assert_eq!(code["dirty"], Value::Null);
     assert!(code["unreadable"].is_string(), "{code}");
 }
+
+#[test]
+fn what_git_reads_to_say_what_has_changed_is_no_input_of_who_asks() {
+    let files = [("in.txt", "1\n"), ("README.md", "words\n"), (".gitignore", "out*\n")];
+    let Some(scratch) = Scratch::new(&files, &[""]) else { return };
+    scratch.lineage("", &["init"]);
+    // What was written since git looked last it has to read.
+    scratch.write("README.md", "words\n");
+    let script = "v=$(git describe --always --dirty; git status --short; git diff --name-only); \
+                  cat in.txt > out; echo $v >> out; git diff > out.patch";
+    if !scratch.run("", script) {
+        return;
+    }
+    let sources = |file: &str| {
+        let shown = scratch.json("", &["show", file]);
+        let paths = shown["sources"].as_array().unwrap().iter();
+        paths.map(|source| source["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sources("out"), ["in.txt"]);
+    scratch.write("in.txt", "2\n");
+    assert!(scratch.run("", "git diff > out.patch"));
+    assert!(sources("out.patch").contains(&"in.txt".to_owned()));
+}

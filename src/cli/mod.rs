@@ -336,6 +336,13 @@ impl Surroundings {
         if let Some(workspace) = Workspace::find(&self.folder)? {
             return Ok((telling(workspace), false));
         }
-        Ok((telling(Workspace::init(&self.root_to_be())?), true))
+        let root = self.root_to_be();
+        if root.parent().is_none() && root == self.folder {
+            return Err(Error::request(
+                "no workspace here, and none is made at `/` unasked: it would hold all that runs anywhere",
+            )
+            .hint("`lineage -C PROJECT …` records in a project; `lineage init /` makes a workspace here"));
+        }
+        Ok((telling(Workspace::init(&root)?), true))
     }
 }

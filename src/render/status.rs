@@ -461,6 +461,10 @@ fn totals(report: &StatusReport) -> String {
         (report.gone_outside, "gone outside the workspace"),
         (report.elsewhere, "not compared: addresses and copies of repetitions"),
         (report.without_content, "not compared: their content is not recorded"),
+        (
+            report.interrupted_before,
+            "interrupted, whose programs came to a good end since with other arguments",
+        ),
     ] {
         if count > 0 {
             parts.push(format!("{} {words}", thousands(count)));
@@ -485,6 +489,7 @@ pub fn json(report: &StatusReport, limit: usize) -> Value {
         ("gone_outside", report.gone_outside),
         ("elsewhere", report.elsewhere),
         ("without_content", report.without_content),
+        ("interrupted_before", report.interrupted_before),
         ("unapplied_segments", report.unapplied.segments),
         ("unapplied_bytes", report.unapplied.bytes),
     ] {

@@ -47,6 +47,7 @@ pub(crate) use environment::variables_of;
 pub(crate) use left_points::take_left_points;
 use live::Live;
 pub(crate) use metrics::{Form, Point, from_document, not_finite, yaml};
+pub(crate) use name::is_telling;
 use name::{check_command_name, default_name};
 pub use record::Counts;
 use record::{Recorded, Recorder};
@@ -396,7 +397,6 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     })?;
     let other_work_tree = code_of.other_work_tree();
     let (arguments, mut printed_arguments) = recorded_words(&request.arguments);
-    let program = Path::new(&request.arguments[0]).file_name().map(recorded_word);
     let folder = request.folder.strip_prefix(root).unwrap_or(&request.folder);
     let streams = match &request.streams {
         Some(redirected) => Some(redirected.streams.clone()),
@@ -407,7 +407,7 @@ fn start(workspace: &Workspace, clock: &Clock, request: &CommandRequest) -> Resu
     let (shown, parameters, masked) = masked(request, &arguments);
     printed_arguments.retain(|at| (*at as usize) < shown.len());
     let request = RunRequest {
-        name: request.name.clone().unwrap_or_else(|| default_name(program, &shown[1..])),
+        name: request.name.clone().unwrap_or_else(|| default_name(&shown)),
         kind: RunKind::Command,
         arguments: shown,
         printed_arguments,

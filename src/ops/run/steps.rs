@@ -258,11 +258,12 @@ fn groups_of(
         let own = group_of(process);
         let group = groups.entry(own).or_default();
         group.processes.push(index);
-        let takes_out = taken_out::takes_out(process);
+        let is_git = taken_out::is_git(process);
+        let looks = taken_out::takes_out(process) || taken_out::compares(process);
         for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
             let path = &observation.files[access.file].path;
-            let is_look = takes_out && taken_out::is_look(path, around.repositories)
-                || taken_out::is_git(process) && taken_out::is_in_bare(path);
+            let is_look = looks && taken_out::is_look(path, around.repositories)
+                || is_git && (taken_out::is_in_bare(path) || taken_out::is_rule(path));
             group.add(access, is_look, files);
         }
         for naming in moves.plain(index) {

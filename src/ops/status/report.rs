@@ -50,7 +50,8 @@ pub struct StatusReport {
     pub unknown: Vec<ArtifactPath>,
     /// Files that came to lie in what a pipeline or a split was given, and that it has not taken up.
     pub new: Vec<NewInput>,
-    /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place.
+    /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place, or one of
+    /// the same program with other arguments came to a good end.
     pub interrupted: Vec<RunHead>,
     /// Pipeline runs that failed, or some of whose filings did, unless a later run of the same command took their place.
     pub failed: Vec<RunHead>,
@@ -76,6 +77,8 @@ pub struct StatusReport {
     pub elsewhere: u64,
     /// How many recorded files were named without their content, so that they cannot be compared.
     pub without_content: u64,
+    /// How many runs were interrupted whose program came to a good end since, with other arguments.
+    pub interrupted_before: u64,
     /// What could not be looked at, one line each.
     pub notes: Vec<String>,
 }

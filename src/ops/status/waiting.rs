@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::Looking;
 use crate::error::Result;
 use crate::model::{NodeId, Run, RunKind, RunStatus};
+use crate::ops::run::is_telling;
 use crate::query::{self, RunHead};
 use crate::store::{GO_ON, RunNo, Store};
 
@@ -18,9 +19,17 @@ fn sameness(run: &Run) -> Sameness {
     (run.kind, run.folder.clone(), run.arguments.clone(), name)
 }
 
+/// Returns what a command has in common with others of the same program: what it is called and where it ran, where that says
+/// what was run.
+fn program(run: &Run) -> Option<(String, String)> {
+    let is_known = run.kind == RunKind::Command && is_telling(&run.name);
+    is_known.then(|| (run.name.clone(), run.folder.clone()))
+}
+
 impl Looking<'_> {
     /// Finds runs that were interrupted or have no end, and pipelines that failed. They are settled when the same is done again
-    /// and comes to its end well; of several of the same, the last one stands for all.
+    /// and comes to its end well; of several of the same, the last one stands for all. Where only the same program came to its end
+    /// well since, with other arguments, that is counted: whether the other run is still wanted is not known.
     pub(super) fn find_unended(&mut self) -> Result<()> {
         let mut runs = Vec::new();
         self.snapshot.runs_newest_first(|number| {
@@ -28,6 +37,7 @@ impl Looking<'_> {
             Ok(GO_ON)
         })?;
         let (mut settled, mut listed): (HashSet<Sameness>, HashSet<Sameness>) = Default::default();
+        let mut programs: HashSet<(String, String)> = HashSet::new();
         let mut repeated: HashSet<NodeId> = HashSet::new();
         for number in runs {
             let Some(view) = query::run_view(self.snapshot, number)? else {
@@ -42,6 +52,7 @@ impl Looking<'_> {
                     if !is_beside {
                         repeated.extend(run.rerun_of);
                         settled.insert(same);
+                        programs.extend(program(run));
                     }
                     continue;
                 }
@@ -61,6 +72,9 @@ impl Looking<'_> {
                 RunStatus::Failed => self.report.failed.push(head),
                 // That no process of it is here says nothing.
                 _ if head.view.ended_at().is_none() && self.is_told_by_others(number, &head.view.run)? => {}
+                _ if program(&head.view.run).is_some_and(|program| programs.contains(&program)) => {
+                    self.report.interrupted_before += 1;
+                }
                 _ => self.report.interrupted.push(head),
             }
         }

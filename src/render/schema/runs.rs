@@ -390,6 +390,7 @@ pub(super) fn status() -> Value {
         "gone_outside",
         "elsewhere",
         "without_content",
+        "interrupted_before",
         "unapplied_segments",
         "unapplied_bytes",
     ];

@@ -19,6 +19,8 @@ const PARAMETERS_BESIDE_MAX: usize = 12;
 const REMARKS_BESIDE_MAX: usize = 5;
 /// More steps of one name in a run than this are folded into one line.
 const FOLD_STEPS_AFTER: usize = 6;
+/// More lines than this are not written of what several steps of a run were told: each file has one.
+const TOLD_AFTER: usize = 8;
 
 /// A walk, with what its files are on disk now.
 pub(super) struct Way<'a> {
@@ -101,15 +103,17 @@ pub(super) fn trace_run(run: &TraceRun, way: &Way<'_>, text: &mut String) {
         }
     }
     let mut rows: Vec<[String; 3]> = Vec::new();
+    let told = told_to_several(run, way);
     for (name, steps) in by_name {
         if steps.len() > FOLD_STEPS_AFTER {
-            rows_of_steps(name, &steps, run, way, &mut rows);
+            rows_of_steps(name, &steps, run, way, &told, &mut rows);
         } else {
             for step in steps {
-                step_rows(step, run, way, &mut rows);
+                step_rows(step, run, way, &told, &mut rows);
             }
         }
     }
+    rows_of_told(&told, run, way, &mut rows);
     let widths = [0, 1].map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     let count = rows.len();
     for (at, [name, file, how]) in rows.into_iter().enumerate() {
@@ -120,7 +124,60 @@ pub(super) fn trace_run(run: &TraceRun, way: &Way<'_>, text: &mut String) {
     text.push('\n');
 }
 
-fn step_rows(step: &TraceRunStep, run: &TraceRun, way: &Way<'_>, rows: &mut Vec<[String; 3]>) {
+/// What several steps of a run are only concluded to know, from those that started them or fed them.
+type Told<'a> = HashSet<&'a Artifact>;
+
+/// Finds what is inferred of several steps of a run, where that takes many lines: a tool that works off a list of jobs tells each of
+/// them all that it has read so far, and what each read itself is hard to find among it.
+fn told_to_several<'a>(run: &'a TraceRun, way: &Way<'a>) -> Told<'a> {
+    if way.direction == Direction::Down {
+        return Told::new();
+    }
+    let mut steps: HashMap<&Artifact, usize> = HashMap::new();
+    let files = run.steps.iter().flat_map(|step| way.files_of(step));
+    for file in files.filter(|file| file.evidence == Evidence::Inferred) {
+        *steps.entry(&file.artifact).or_default() += 1;
+    }
+    steps.retain(|_, count| *count > 1);
+    match steps.values().sum::<usize>() > TOLD_AFTER {
+        true => steps.into_keys().collect(),
+        false => Told::new(),
+    }
+}
+
+fn is_told(file: &TraceFile, told: &Told<'_>) -> bool {
+    file.evidence == Evidence::Inferred && told.contains(&file.artifact)
+}
+
+/// Writes what several steps were told, once for all of them.
+fn rows_of_told(told: &Told<'_>, run: &TraceRun, way: &Way<'_>, rows: &mut Vec<[String; 3]>) {
+    let mut steps = 0;
+    let said = run.steps.iter().flat_map(|step| {
+        let copied = way.copied(step);
+        let files: Vec<&TraceFile> =
+            way.files_of(step).into_iter().filter(|file| is_told(file, told)).collect();
+        steps += u64::from(!files.is_empty());
+        files.into_iter().map(move |file| (&file.artifact.path, way.said_of(file, step, run, &copied)))
+    });
+    let files = folded(said, Own::Folded);
+    push(format!("told to {}", counted(steps, "step", "steps")), files, rows);
+}
+
+/// Counts the files among those of steps that are written once for all steps.
+fn row_of_told(files: &[&TraceFile], told: &Told<'_>) -> Option<[String; 2]> {
+    let files: HashSet<&Artifact> =
+        files.iter().filter(|file| is_told(file, told)).map(|file| &file.artifact).collect();
+    let count = counted(files.len() as u64, "file told, below", "files told, below");
+    (!files.is_empty()).then(|| [count, Evidence::Inferred.as_str().to_owned()])
+}
+
+fn step_rows(
+    step: &TraceRunStep,
+    run: &TraceRun,
+    way: &Way<'_>,
+    told: &Told<'_>,
+    rows: &mut Vec<[String; 3]>,
+) {
     let files = way.files_of(step);
     let name = one_line(&step.step.name);
     if files.is_empty() {
@@ -128,8 +185,11 @@ fn step_rows(step: &TraceRunStep, run: &TraceRun, way: &Way<'_>, rows: &mut Vec<
         return;
     }
     let copied = way.copied(step);
-    let said = files.iter().map(|file| (&file.artifact.path, way.said_of(file, step, run, &copied)));
-    push(name, folded(said, Own::Spelt), rows);
+    let own = files.iter().filter(|file| !is_told(file, told));
+    let said = own.map(|file| (&file.artifact.path, way.said_of(file, step, run, &copied)));
+    let mut lines = folded(said, Own::Spelt);
+    lines.extend(row_of_told(&files, told));
+    push(name, lines, rows);
 }
 
 /// Writes many steps of one name as one.
@@ -138,13 +198,17 @@ fn rows_of_steps(
     steps: &[&TraceRunStep],
     run: &TraceRun,
     way: &Way<'_>,
+    told: &Told<'_>,
     rows: &mut Vec<[String; 3]>,
 ) {
+    let all: Vec<&TraceFile> = steps.iter().flat_map(|step| way.files_of(step)).collect();
     let said = steps.iter().flat_map(|step| {
         let (files, copied) = (way.files_of(step), way.copied(step));
-        files.into_iter().map(move |file| (&file.artifact.path, way.said_of(file, step, run, &copied)))
+        let own = files.into_iter().filter(|file| !is_told(file, told));
+        own.map(move |file| (&file.artifact.path, way.said_of(file, step, run, &copied)))
     });
     let mut files = folded(said, Own::Folded);
+    files.extend(row_of_told(&all, told));
     if files.is_empty() {
         files.push([way.nothing(run).to_owned(), String::new()]);
     }

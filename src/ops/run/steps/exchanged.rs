@@ -2,11 +2,13 @@
 //! answer could lead through.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use super::Read;
 use super::circles::circles;
 use super::moves::Moves;
 use crate::capture::observe::{self, Access, Class, File, Observation, Version};
+use crate::ops::run::name::{self, Given};
 
 /// Where semaphores have their names, whose bytes are a count.
 const SEMAPHORES: &[u8] = b"/dev/shm/sem.";
@@ -62,7 +64,8 @@ struct Parties {
 ///
 /// Who read such a file is told what those had read who wrote it, and knows nothing of others who read it, too. Where bytes went both
 /// ways, all are one step; but a program and one that it started, of which one only wrote and the other only read, remain apart. And
-/// one step are those of which one did nothing but to write what the other read, as the parts of a compiler do.
+/// one step are those of which one did nothing but to write what the other read, as the parts of a compiler do. A script that a program
+/// wrote for one that it started is no more than its arguments are.
 pub(super) fn exchanged(observation: &Observation, moves: &Moves) -> Exchanged {
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
     let group = |process: &usize| observation.processes[*process].group;
@@ -78,11 +81,16 @@ pub(super) fn exchanged(observation: &Observation, moves: &Moves) -> Exchanged {
             continue;
         }
         let known = &observation.files[version.0].versions[version.1];
-        let readers = readers.iter().map(|(process, us)| Reader {
-            process: *process,
-            read_us: *us,
-            until_us: until(observation, known, writers, (*process, *us)),
-        });
+        let path = &observation.files[version.0].path;
+        let is_bidden = |process: usize| {
+            runs(&observation.processes[process], path) && is_below(observation, writers, process)
+        };
+        let readers =
+            readers.iter().filter(|(process, _)| !is_bidden(**process)).map(|(process, us)| Reader {
+                process: *process,
+                read_us: *us,
+                until_us: until(observation, known, writers, (*process, *us)),
+            });
         numbers.insert(*version, carriers.len());
         let (writers, readers) = (writers.keys().copied().collect(), readers.collect());
         let written_until_us = rest(known).map_or(i64::MAX, |rest_us| rest_us - 1);
@@ -118,11 +126,25 @@ fn until(
     (process, read_us): (usize, i64),
 ) -> i64 {
     let is_at_rest = || rest(version).is_some_and(|rest_us| rest_us <= read_us);
-    let is_below = || writers.keys().all(|writer| is_above(observation, *writer, process));
-    match is_at_rest() || is_below() {
+    match is_at_rest() || is_below(observation, writers, process) {
         true => read_us,
         // Who wrote it may have gone on while it was read.
         false => observation.processes[process].ended_us.unwrap_or(i64::MAX),
+    }
+}
+
+/// Tells whether all those started a process who wrote a version.
+fn is_below(observation: &Observation, writers: &BTreeMap<usize, i64>, process: usize) -> bool {
+    writers.keys().all(|writer| is_above(observation, *writer, process))
+}
+
+/// Tells whether a process is an interpreter that runs the script of this path.
+fn runs(process: &observe::Process, path: &Path) -> bool {
+    let Some(program) = process.exe.file_name().and_then(|name| name.to_str()) else { return false };
+    let words = process.arguments.iter().skip(1).map_while(|word| word.to_str());
+    match name::given(program, words) {
+        Some(Given::Script(script)) => process.folder.join(script) == path,
+        Some(Given::Module(_)) | None => false,
     }
 }
 

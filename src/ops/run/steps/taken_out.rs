@@ -49,7 +49,13 @@ const HANDING_ON: &[&str] = &[
     "whatchanged",
 ];
 /// With these they answer whether something is there, or has changed.
-const ASKING: &[&str] = &["--batch-check", "--quiet", "--raw"];
+const ASKING: &[&str] = &["--batch-check", "--name-only", "--name-status", "--quiet", "--raw"];
+/// The commands that say no more of the files of a work tree than which of them have changed.
+const COMPARING: &[&str] = &["commit", "describe", "ls-files", "rev-parse", "status", "update-index"];
+/// Those that say how files have changed, but for what makes them name which.
+const COMPARING_IF_ASKING: &[&str] = &["diff", "diff-files", "diff-index"];
+/// Files in which a repository says how git is to treat others.
+const RULES: &[&str] = &[".gitattributes", ".gitignore", ".gitmodules", ".mailmap"];
 /// Options before the command that have a value of their own.
 const VALUED: &[&str] = &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"];
 
@@ -64,6 +70,17 @@ pub(super) fn is_git(process: &Process) -> bool {
     name == "git" || name.as_encoded_bytes().starts_with(b"git-")
 }
 
+/// Returns true for git, given a command that looks at files to say which of them have changed: that is recorded with the code, and
+/// what git does with it is not made from their bytes.
+pub(super) fn compares(process: &Process) -> bool {
+    is_git(process) && is_comparing(&words(process))
+}
+
+/// Returns true for a file that git reads to know how others are to be treated.
+pub(super) fn is_rule(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| RULES.iter().any(|rule| name == *rule))
+}
+
 fn words(process: &Process) -> Vec<&str> {
     process.arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect()
 }
@@ -72,8 +89,17 @@ fn is_taking_out(words: &[&str]) -> bool {
     command(words).is_some_and(|(command, _)| TAKING_OUT.contains(&command))
 }
 
+fn is_comparing(words: &[&str]) -> bool {
+    command(words).is_some_and(|(command, words)| {
+        COMPARING.contains(&command) || COMPARING_IF_ASKING.contains(&command) && is_asking(&words)
+    })
+}
+
+fn is_asking(words: &[&str]) -> bool {
+    words.iter().any(|word| ASKING.contains(word))
+}
+
 fn is_handing_on(words: &[&str]) -> bool {
-    let is_asking = |words: &[&str]| words.iter().any(|word| ASKING.contains(word));
     command(words).is_some_and(|(command, words)| HANDING_ON.contains(&command) && !is_asking(&words))
 }
 
@@ -178,6 +204,22 @@ mod tests {
         check("git cat-file --batch-check", (false, false));
         check("git describe checkout", (false, false));
         check("git", (false, false));
+    }
+
+    #[test]
+    fn git_compares_files_by_some_of_its_commands() {
+        for (line, expected) in [
+            ("git status --short", true),
+            ("git -C sub describe --always --dirty", true),
+            ("git diff --abbrev=40 --full-index --raw", true),
+            ("git diff --quiet HEAD", true),
+            ("git diff", false),
+            ("git grep -n x", false),
+            ("git hash-object -w a", false),
+        ] {
+            assert_eq!(is_comparing(&line.split(' ').collect::<Vec<_>>()), expected, "{line}");
+        }
+        assert!(is_rule(Path::new("/w/a/.gitignore")) && !is_rule(Path::new("/w/gitignore")));
     }
 
     #[test]

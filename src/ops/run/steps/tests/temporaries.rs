@@ -105,6 +105,27 @@ fn what_the_writer_of_a_temporary_file_was_only_told_of_is_no_more_than_told() {
 }
 
 #[test]
+fn a_script_that_was_written_for_a_program_by_who_started_it_tells_no_more_than_its_arguments() {
+    for shell in ["sh", "bash"] {
+        let by_hand = "read x < in0; for i in 1 2; do echo \"cat in$i > out$i\" > u; sh -e u; done; rm u";
+        let Some(Done { said, steps, .. }) = run(shell, by_hand) else { return };
+        for number in [1, 2] {
+            let output = format!("out{number}");
+            assert_eq!(said[&output], names(&[0, number]), "{shell}\n{}", shown(&steps));
+            assert_eq!(observed(&steps, &output), names(&[number]), "{shell}\n{}", shown(&steps));
+        }
+        // Another one's script, and what is read as data, was seen to be handed on.
+        for handed in [
+            "sh -c 'read x < in0; echo \"echo $x > out1\" > u; :'; sh u; rm u",
+            "sh -c 'read x < in0; echo $x > u; sort u > out1; :'; rm u",
+        ] {
+            let Some(Done { steps, .. }) = run(shell, handed) else { return };
+            assert_eq!(observed(&steps, "out1"), names(&[0]), "{shell}\n{}", shown(&steps));
+        }
+    }
+}
+
+#[test]
 fn what_was_read_after_a_temporary_file_was_written_has_not_gone_into_it() {
     for shell in ["sh", "bash"] {
         let script = "sh -c 'read x < in0; echo $x > u; read y < in1; echo $y > out0'; cat u > out1; cat u > out2; rm u";
