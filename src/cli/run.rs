@@ -28,8 +28,8 @@ use crate::render;
   lineage run --name train --param seed=42 -- sh train.sh       with a name and a parameter
   lineage run --input hf://ProsusAI/finbert -- python train.py  with an input from elsewhere")]
 pub(crate) struct Run {
-    /// The run's name; by default the program's, or that of the script which an interpreter such as `python` or `sh` is
-    /// given, without its ending.
+    /// The run's name; by default the program's, behind `env`, `nice`, `timeout`, `uv run` and the like, or that of the script
+    /// which an interpreter such as `python` or `sh` is given, without its ending.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// A parameter to record, `NAME=VALUE`; can be given several times.
