@@ -25,7 +25,9 @@ use crate::render;
 /// pending: not on disk but kept, so that it can be written again.
 /// unknown: beside recorded outputs, recorded by nobody, not tracked by git; or new beside inputs, or in a folder beside
 /// theirs, where a step had read every file of that extension.
-/// new: in what a pipeline or a split was given, and not taken up by it.
+/// new: in what a pipeline or a split was given, and not taken up by it; or written by a run beside outputs of others of its name,
+/// where a step had read every one of that extension.
+/// interrupted: a run that did not come to its end, until the same command does.
 /// not here: last seen in another workspace, whose facts were merged; no fault, kept or not.
 ///
 /// left over: of an earlier run of a command that has run again since, with what makes them stale before it, and neither wrote nor
@@ -46,7 +48,8 @@ use crate::render;
 ///
 /// Counted and not listed are, by their names in JSON, which are no faults either: in_git, gone, but git has them;
 /// edited_in_git, code that a run wrote, edited since, and as git has it; gone_outside, outside the workspace, and gone;
-/// elsewhere, no files here, such as addresses; without_content, named without their bytes.
+/// elsewhere, no files here, such as addresses; without_content, named without their bytes; interrupted_before, runs that were
+/// interrupted, whose program came to a good end since with other arguments.
 ///
 /// Projected files, such as those of `models/registry`, are compared by `lineage project --check`; where one is not as it was last
 /// written, it is said here how many are not as recorded.

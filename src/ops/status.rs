@@ -1,6 +1,7 @@
 //! `lineage status`: what on the disk is no longer what is recorded, and what was made from it.
 
 mod asked;
+mod beside;
 mod elsewhere;
 mod files;
 mod given;
@@ -81,6 +82,7 @@ pub fn status(
     let may_be_stale = looking.find_stale(&current, listed, &mut ancestry)?;
     looking.find_doubtful(&current[..listed], &ancestry, may_be_stale)?;
     looking.find_new_inputs(&asked)?;
+    looking.find_new_outputs(&asked)?;
     looking.name_links()?;
     looking.find_redo(&targets)?;
     looking.find_unknown(&asked)?;

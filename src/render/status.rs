@@ -189,8 +189,8 @@ const LISTS: [List; 20] = [
     list!(
         ["new", "new"],
         [
-            "file came to lie in what a pipeline or a split was given",
-            "files came to lie in what a pipeline or a split was given"
+            "file came to lie in what a run was given, or had read as a whole",
+            "files came to lie in what runs were given, or had read as a whole"
         ],
         new,
         new_row,

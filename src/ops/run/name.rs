@@ -68,12 +68,12 @@ const WRAPPERS: [(&[&str], &[&str], usize); 17] = [
 fn wrapped(words: &[String]) -> Option<&[String]> {
     let (program, _) = words.split_first()?;
     let program = program.rsplit('/').next()?;
-    let is_this = |wrapper: &&str, at: usize| {
-        if at == 0 { **wrapper == *program } else { words.get(at).is_some_and(|word| word == wrapper) }
+    let is_this = |wrapper: &str, at: usize| {
+        if at == 0 { wrapper == program } else { words.get(at).is_some_and(|word| word == wrapper) }
     };
     let (called, valued, behind) = WRAPPERS
         .iter()
-        .find(|(called, ..)| called.iter().enumerate().all(|(at, wrapper)| is_this(&wrapper, at)))?;
+        .find(|(called, ..)| called.iter().enumerate().all(|(at, wrapper)| is_this(wrapper, at)))?;
     let mut at = called.len();
     while let Some(word) = words.get(at) {
         let is_variable = program == "env" && word.contains('=');

@@ -48,7 +48,8 @@ pub struct StatusReport {
     /// Files that nobody recorded, beside recorded outputs, where git does not track them, or new beside inputs that a step had read as a
     /// whole; without hidden ones.
     pub unknown: Vec<ArtifactPath>,
-    /// Files that came to lie in what a pipeline or a split was given, and that it has not taken up.
+    /// Files that came to lie in what a pipeline or a split was given, and that it has not taken up; and those that a run wrote beside
+    /// outputs of others of its name, all of which a step had read.
     pub new: Vec<NewInput>,
     /// Runs that were interrupted, or have no end and no process, unless a later run of the same command took their place, or one of
     /// the same program with other arguments came to a good end.
@@ -101,7 +102,7 @@ impl StatusReport {
     }
 }
 
-/// A file that lies in what a pipeline or a split was given, and that it has not taken up.
+/// A file that lies in what a pipeline or a split was given, or beside all that a step had read, and that it has not taken up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewInput {

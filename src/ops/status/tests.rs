@@ -22,6 +22,7 @@ fn check(runs: &[&str], disk: &[&str], expected: &[&str]) {
     lines.extend(report.lost.iter().map(|file| format!("lost {}", file.artifact.path)));
     lines.extend(report.pending.iter().map(|file| format!("pending {}", file.artifact.path)));
     lines.extend(report.unknown.iter().map(|path| format!("unknown {path}")));
+    lines.extend(report.new.iter().map(|new| format!("new {} for {}", new.path, new.run_name)));
     lines.extend(report.interrupted.iter().map(|head| format!("interrupted {}", head.view.run.name)));
     assert_eq!(lines, expected);
     assert_eq!(report.is_clean(), expected.is_empty());
@@ -350,6 +351,26 @@ fn what_was_edited_by_hand_stays_changed_when_a_run_has_read_it() {
 fn code_that_a_run_wrote_and_git_has_as_it_was_edited_since_is_not_listed() {
     check(&["a=1 -> b=1", "!b=2 -> c=1"], &["a=1", "b=2", "c=1"], &[]);
     check(&["a=1 -> b=1", "!b=2 -> c=1"], &["a=1", "b=3", "c=1"], &["changed b", "stale c"]);
+}
+
+#[test]
+fn what_a_run_wrote_beside_all_that_a_step_had_read_is_new_to_it() {
+    let fetch = |day: u32| format!("fetch$ s{day}={day} -> d/{day}.csv={day}");
+    let (one, two, three) = (fetch(1), fetch(2), fetch(3));
+    let sum = "sum$ d/1.csv=1 d/2.csv=2 -> sum=3";
+    let disk = ["s1=1", "s2=2", "s3=3", "d/1.csv=1", "d/2.csv=2", "d/3.csv=3", "sum=3"];
+    let check = |runs: &[&str], disk: &[&str], expected: &[&str]| check(runs, disk, expected);
+    let at_rest = |runs: &[&str]| check(runs, &disk, &[]);
+    check(&[&one, &two, sum, &three], &disk, &["new d/3.csv for sum"]);
+    // It was there, and was passed over; another command wrote it; another run of its command has read it; it is one of its own; one
+    // file says nothing of the others.
+    at_rest(&[&one, &two, &three, sum]);
+    at_rest(&[&one, &two, sum, "report$ s3=3 -> d/3.csv=3"]);
+    at_rest(&[&one, &two, sum, &three, "sum$ d/3.csv=3 -> other=3"]);
+    at_rest(&[&one, &two, "fetch$ d/1.csv=1 d/2.csv=2 -> sum=3 d/3.csv=3"]);
+    at_rest(&[&one, "sum$ d/1.csv=1 -> sum=3", &two, &three]);
+    // What it made of them is wanted no more.
+    at_rest(&[&one, &two, sum, &three, "sum$ d/1.csv=1 d/2.csv=2 d/3.csv=3 -> sum=3"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::store::{GO_ON, PathNo, Snapshot, StepNo};
 
 /// A folder and an extension, of which at least so many files were read.
 pub(super) type Sort<'a> = (&'a [u8], &'a [u8]);
-const SORT_FILES_MIN: usize = 2;
+pub(super) const SORT_FILES_MIN: usize = 2;
 
 impl Looking<'_> {
     /// Finds files beside recorded outputs that nobody recorded and git does not track; and those that came to lie beside inputs, or in
