@@ -298,7 +298,7 @@ impl Net<'_> {
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
-                match act.thread.find_new(place, &mut self.folders, act.us) {
+                match act.thread.find_to_come(place, &mut self.folders, act.us) {
                     Ok(path) => {
                         self.settle_path(&path);
                         self.disturb(&path);

@@ -453,7 +453,7 @@ pub enum Class {
     Temporary,
     /// Stood there before, and is gone.
     Deleted,
-    /// Opened for writing, but neither read nor changed.
+    /// Opened for writing or to be given another name, but neither read nor changed.
     Untouched,
 }
 

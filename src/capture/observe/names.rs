@@ -35,7 +35,7 @@ impl Net<'_> {
 
     /// Expects something new under a name that must be free.
     pub(super) fn make(&mut self, act: Act<'_>, place: &Place) {
-        if let Ok(path) = act.thread.find_new(place, &mut self.folders, act.us) {
+        if let Ok(path) = act.thread.find_to_come(place, &mut self.folders, act.us) {
             self.settle_path(&path);
             if act.thread.look(place, false).is_err() {
                 self.disturb(&path);
@@ -101,7 +101,7 @@ impl Net<'_> {
             // Two names of one file: the call does nothing.
             return Ok(());
         }
-        let Ok(to) = act.thread.find_new(&to, &mut self.folders, act.us) else {
+        let Ok(to) = act.thread.find_to_come(&to, &mut self.folders, act.us) else {
             return Ok(());
         };
         self.settle_path(&to);
@@ -149,7 +149,7 @@ impl Net<'_> {
             let b = (None, target.path);
             self.expect(act.thread.tid, Pending::Exchange { who, a: (None, from), b, look, us });
         } else if source.look.is_folder()
-            && let Ok(to) = act.thread.find_new(to, &mut self.folders, act.us)
+            && let Ok(to) = act.thread.find_to_come(to, &mut self.folders, act.us)
         {
             self.disturb(&to);
             self.disturb(&from);
@@ -170,7 +170,7 @@ impl Net<'_> {
             return Ok(());
         }
         let source = act.thread.find(&from, flags & FOLLOW != 0);
-        let (Ok(source), Ok(path)) = (source, act.thread.find_new(&to, &mut self.folders, act.us)) else {
+        let (Ok(source), Ok(path)) = (source, act.thread.find_to_come(&to, &mut self.folders, act.us)) else {
             return Ok(());
         };
         self.settle_path(&path);

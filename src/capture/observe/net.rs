@@ -70,6 +70,8 @@ pub(super) struct Net<'a> {
     /// Which program runs in a process now.
     pub(super) current: Map<i32, Who>,
     pub(super) pending: Map<i32, Pending>,
+    /// The threads whose calls move folders.
+    pub(super) moving: Vec<i32>,
     /// The paths that pending calls are about, each with its thread.
     pub(super) pending_paths: Map<OsString, i32>,
     pub(super) starting: Map<i32, Starting>,
@@ -129,6 +131,7 @@ impl<'a> Net<'a> {
             threads: Map::default(),
             current: Map::default(),
             pending: Map::default(),
+            moving: Vec::new(),
             pending_paths: Map::default(),
             starting: Map::default(),
             system_files: Map::default(),
@@ -224,6 +227,7 @@ impl<'a> Net<'a> {
             return Verdict::Continue;
         }
         self.settle(tid, true);
+        self.settle_moves();
         self.hear_closings(us);
         // Settling may have forgotten what is known of threads.
         if !self.thread_is_known(tid, us, now) {

@@ -91,6 +91,11 @@ impl Pending {
         }
     }
 
+    /// Tells whether files may lie elsewhere afterwards that it does not name.
+    fn moves_whole_folders(&self) -> bool {
+        matches!(self, Pending::Exchange { .. } | Pending::RenameFolder { .. })
+    }
+
     fn files(&self) -> Vec<What> {
         match self {
             Pending::Rename { what, .. } | Pending::Link { what, .. } | Pending::Unlink { what, .. } => {
@@ -117,6 +122,9 @@ impl Net<'_> {
         for path in pending.paths() {
             self.pending_paths.insert(path.clone().into_os_string(), tid);
         }
+        if pending.moves_whole_folders() {
+            self.moving.push(tid);
+        }
         self.pending.insert(tid, pending);
     }
 
@@ -125,7 +133,7 @@ impl Net<'_> {
         if pending.moves_folders() {
             self.folders.forget();
         }
-        if matches!(pending, Pending::RenameFolder { .. } | Pending::Exchange { .. } | Pending::View) {
+        if pending.moves_whole_folders() || matches!(pending, Pending::View) {
             self.forget_closings();
         }
     }
@@ -139,6 +147,7 @@ impl Net<'_> {
         // Of a change of what paths mean, nothing tells that it has happened but that the call is over.
         let may_have_happened = over || !matches!(pending, Pending::View);
         if may_have_happened && self.has_happened(tid, &pending) || over {
+            self.moving.retain(|moving| *moving != tid);
             for path in pending.paths() {
                 if self.pending_paths.get(path.as_os_str()) == Some(&tid) {
                     self.pending_paths.remove(path.as_os_str());
@@ -152,6 +161,13 @@ impl Net<'_> {
     /// Finds out about a call of another thread that concerns this path.
     pub(super) fn settle_path(&mut self, path: &Path) {
         if let Some(tid) = self.pending_paths.get(path.as_os_str()).copied() {
+            self.settle(tid, false);
+        }
+    }
+
+    /// Finds out about calls that move folders: what others do below the same paths since is done elsewhere.
+    pub(super) fn settle_moves(&mut self) {
+        for tid in self.moving.clone() {
             self.settle(tid, false);
         }
     }

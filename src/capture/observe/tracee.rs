@@ -358,6 +358,24 @@ impl Thread {
         Ok(path)
     }
 
+    /// Returns the path that a file will have as [`Thread::find_new`] does; where its folder is not there yet either, as it will be
+    /// when somebody else makes that before the call is done.
+    pub(super) fn find_to_come(&self, place: &Place, folders: &mut Folders, us: i64) -> Result<PathBuf> {
+        let mut names = Vec::new();
+        let mut at = place.clone();
+        loop {
+            match self.find_new(&at, folders, us) {
+                Ok(path) => return Ok(names.into_iter().rev().fold(path, |path, name| path.join(name))),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let Some((folder, name)) = at.split() else { return Err(error) };
+                    names.push(name);
+                    at = folder;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Returns an absolute path of a folder as it is written, which may lead through links.
     pub(super) fn folder_key(&self, folder: &Place) -> Option<Vec<u8>> {
         match folder.base {

@@ -366,8 +366,8 @@ fn what_a_run_wrote_beside_all_that_a_step_had_read_is_new_to_it() {
     // file says nothing of the others.
     at_rest(&[&one, &two, &three, sum]);
     at_rest(&[&one, &two, sum, "report$ s3=3 -> d/3.csv=3"]);
-    at_rest(&[&one, &two, sum, &three, "sum$ d/3.csv=3 -> other=3"]);
-    at_rest(&[&one, &two, "fetch$ d/1.csv=1 d/2.csv=2 -> sum=3 d/3.csv=3"]);
+    at_rest(&[&one, &two, sum, &three, "sum$ d/3.csv=3 -> s1=1"]);
+    at_rest(&[&one, &two, "fetch$ s3=3 d/1.csv=1 d/2.csv=2 -> sum=3 d/3.csv=3"]);
     at_rest(&[&one, "sum$ d/1.csv=1 -> sum=3", &two, &three]);
     // What it made of them is wanted no more.
     at_rest(&[&one, &two, sum, &three, "sum$ d/1.csv=1 d/2.csv=2 d/3.csv=3 -> sum=3"]);

@@ -56,6 +56,79 @@ static void *thread_of_many(void *number) {
     return NULL;
 }
 
+#define ROUNDS 12
+#define THREADS 6
+static pthread_barrier_t together;
+
+/* In each round all find at once that the folder is not there yet, which they write, move or link a file to. */
+static void *thread_that_makes_its_folder(void *number) {
+    int own = (int)(intptr_t)number, way = own % 3;
+    char folder[32], name[32], beside[32];
+    for (int round = 0; round < ROUNDS; round++) {
+        snprintf(folder, sizeof folder, "d%d/sub", round);
+        snprintf(name, sizeof name, "d%d/sub/%d", round, own);
+        snprintf(beside, sizeof beside, "t%d_%d", round, own);
+        if (way) {
+            int fd = must(open(beside, O_WRONLY | O_CREAT, 0644));
+            put(fd);
+            close(fd);
+        }
+        pthread_barrier_wait(&together);
+        for (int result = -1; result < 0;) {
+            if (way == 0)
+                result = open(name, O_WRONLY | O_CREAT, 0644);
+            else
+                result = way == 1 ? rename(beside, name) : link(beside, name);
+            if (result < 0 && errno != ENOENT)
+                must(result);
+            folder[strlen(folder) - 4] = 0;
+            if (result < 0 && mkdir(folder, 0755) < 0 && errno != EEXIST)
+                must(-1);
+            folder[strlen(folder)] = '/';
+            if (result < 0 && mkdir(folder, 0755) < 0 && errno != EEXIST)
+                must(-1);
+            if (way == 0 && result >= 0) {
+                put(result);
+                close(result);
+            }
+        }
+        if (way == 2)
+            must(unlink(beside));
+    }
+    return NULL;
+}
+
+/* In each round the first moves the folder away and makes another, into which the others write. */
+static void *thread_beside_a_moved_folder(void *number) {
+    int own = (int)(intptr_t)number;
+    char name[32];
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_barrier_wait(&together);
+        if (own == 0) {
+            snprintf(name, sizeof name, "old%d", round);
+            must(rename("X", name));
+            must(mkdir("X", 0755));
+        }
+        pthread_barrier_wait(&together);
+        if (own > 0) {
+            snprintf(name, sizeof name, "X/%d_%d", own, round);
+            int fd = must(open(name, O_WRONLY | O_CREAT, 0644));
+            put(fd);
+            close(fd);
+        }
+    }
+    return NULL;
+}
+
+static void all_together(void *(*work)(void *)) {
+    pthread_t threads[THREADS];
+    pthread_barrier_init(&together, NULL, THREADS);
+    for (intptr_t i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, work, (void *)i);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
 static void *thread_that_executes(void *unused) {
     (void)unused;
     char *arguments[] = {"cat", "a", NULL};
@@ -158,6 +231,11 @@ static int act(const char *what, char **v) {
             pthread_create(&threads[i], NULL, thread_of_many, (void *)i);
         for (int i = 0; i < 8; i++)
             pthread_join(threads[i], NULL);
+    } else if (!strcmp(what, "threads_and_new_folders")) {
+        all_together(thread_that_makes_its_folder);
+    } else if (!strcmp(what, "threads_and_a_moved_folder")) {
+        must(mkdir("X", 0755));
+        all_together(thread_beside_a_moved_folder);
     } else if (!strcmp(what, "spawn")) {
         posix_spawn_file_actions_t actions;
         char *arguments[] = {"cat", NULL};
