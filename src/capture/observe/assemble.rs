@@ -3,7 +3,7 @@
 mod naming;
 mod versions;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -499,7 +499,7 @@ impl Assembly<'_> {
         let mut removals = self.removals();
         let actors = &self.ledger.actors;
         let met = sockets::meetings(actors);
-        let Joined { groups, feeds } = pipes::join_by_pipes(actors, &self.executors, &met);
+        let Joined { groups, feeds, poured } = pipes::join_by_pipes(actors, &self.executors, &met);
         let mut shown: Vec<Who> =
             (0..actors.len() as Who).filter(|who| self.program(*who).is_some()).collect();
         shown.sort_by_key(|who| (actors[*who as usize].started_us, *who));
@@ -511,10 +511,14 @@ impl Assembly<'_> {
         for who in &shown {
             first_of.entry(groups[*who as usize]).or_insert(positions[*who as usize]);
         }
-        let mut fed_by: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
-        for (feeder, fed) in feeds {
-            fed_by.entry(fed).or_default().push(positions[feeder as usize]);
-        }
+        let by_fed = |feeds: BTreeSet<(Who, Who)>| {
+            let mut by_fed: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
+            for (feeder, fed) in feeds {
+                by_fed.entry(fed).or_default().push(positions[feeder as usize]);
+            }
+            by_fed
+        };
+        let (mut fed_by, mut poured_by) = (by_fed(feeds), by_fed(poured));
         let mut connections: BTreeMap<Who, Vec<(String, i64)>> = BTreeMap::new();
         for (who, actor) in actors.iter().enumerate() {
             let addresses = actor.connections.iter().chain(&actor.bound);
@@ -542,6 +546,7 @@ impl Assembly<'_> {
             process.group = first_of[&groups[*who as usize]];
             process.connections = connections.remove(who).unwrap_or_default();
             process.fed_by = fed_by.remove(who).unwrap_or_default();
+            process.poured_by = poured_by.remove(who).unwrap_or_default();
             process.namings = self.namings.remove(who).unwrap_or_default();
             process.namings.sort_by_key(|naming| naming.us);
             for maker in process.namings.iter_mut().filter_map(|naming| naming.maker.as_mut()) {
@@ -601,6 +606,7 @@ fn show(actor: &Actor, program: Program, accesses: Vec<Access>) -> Process {
         standard: actor.standard,
         group: 0,
         fed_by: vec![],
+        poured_by: vec![],
         connections: vec![],
         accesses,
         namings: vec![],

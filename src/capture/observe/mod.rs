@@ -400,6 +400,8 @@ pub struct Process {
     pub group: usize,
     /// Indexes of those whose bytes may have come to it through pipes, although they are no one step with it.
     pub fed_by: Vec<usize>,
+    /// Those of them who made the pipe for it and alone can have written into it.
+    pub poured_by: Vec<usize>,
     /// Where bytes may have come to it from outside the run, and since when, in microseconds since 1970, with what forks of it did
     /// that ran no program of their own: `tcp://127.0.0.1:80` and `unix:///s`, which it connected to, or waited at for others,
     /// and [`GIVEN_PIPE`] with a number.

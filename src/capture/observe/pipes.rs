@@ -6,7 +6,8 @@
 //! written as well, or only handed the ends on. To join a shell with everything that it ever shared a pipe with would make one
 //! step of all that a script does. So it is joined only with groups that write no files of their own, which live on only in what
 //! the shell makes of them; others feed it, or are fed by it, and what passes there is inferred. A pool of workers that write
-//! files is parted likewise: each may have told anything to whoever started it, and the other way round.
+//! files is parted likewise: each may have told anything to whoever started it, and the other way round. A shell that was given one
+//! plain command, as `popen` does, is that command: what was made for the one is for the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
@@ -15,7 +16,7 @@ use super::body::Who;
 use super::forks::TALKERS_MAX;
 use super::process::{Actor, Direction};
 use super::sockets::Meetings;
-use super::{ChannelSort, TERMINAL};
+use super::{Channel, ChannelSort, TERMINAL};
 
 /// Marks what is no inode, but the number of a socket at which processes met.
 const MEETING: u64 = 1 << 62;
@@ -88,6 +89,9 @@ pub(super) struct Joined {
     pub(super) groups: Vec<Who>,
     /// Who wrote into a pipe that another read, without being one group with it.
     pub(super) feeds: BTreeSet<(Who, Who)>,
+    /// Likewise, who made a pipe for the one that read it, so that nobody else can have written into it; also one that was filled and
+    /// closed before.
+    pub(super) poured: BTreeSet<(Who, Who)>,
 }
 
 /// Joins what must be seen as one step: processes that share a pipe, by index of the first of each group.
@@ -98,7 +102,13 @@ pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings)
     let mut leaders: Vec<Who> = (0..actors.len() as Who).collect();
     let own = writes_files(actors, executors);
     let mut feeds = feeds_of_forks(actors, executors);
-    let mut pipes = pipes(actors, executors, met);
+    let shells = shells_stood_for(actors, executors);
+    for (who, shell) in shells.iter().enumerate() {
+        if let Some(shell) = shell.filter(|shell| is_made_for(&actors[*shell as usize], &actors[who], 0)) {
+            join(&mut leaders, executors[shell as usize], executors[who]);
+        }
+    }
+    let mut pipes = pipes(actors, executors, &shells, met);
     pipes.retain(|_, pipe| {
         let is_of_a_pool = pipe.is_of_a_pool(&own);
         if is_of_a_pool {
@@ -137,7 +147,9 @@ pub(super) fn join_by_pipes(actors: &[Actor], executors: &[Who], met: &Meetings)
     }
     let groups = all_leaders(&mut leaders);
     feeds.retain(|(from, to)| groups[*from as usize] != groups[*to as usize]);
-    Joined { groups, feeds }
+    let poured = pipes.iter().filter(|(inode, _)| !is_terminal(**inode)).flat_map(|(_, pipe)| pipe.poured());
+    let poured = poured.filter(|(from, to)| groups[*from as usize] != groups[*to as usize]).collect();
+    Joined { groups, feeds, poured }
 }
 
 /// Which groups write files of their own.
@@ -242,6 +254,13 @@ impl Pipe {
         self.maker.into_iter().flat_map(|maker| writers.clone().map(move |end| (maker, end.who))).collect()
     }
 
+    /// Lists who alone can have written into it, for whom it was made.
+    fn poured(&self) -> impl Iterator<Item = (Who, Who)> {
+        let maker = self.maker.filter(|_| self.writers.is_empty() && self.others.is_empty());
+        let fed = self.readers.iter().filter(|end| end.hold == Hold::Own);
+        maker.into_iter().flat_map(move |maker| fed.clone().map(move |end| (maker, end.who)))
+    }
+
     fn sides(
         &self,
         is_terminal: bool,
@@ -305,14 +324,15 @@ fn writes_files(actors: &[Actor], executors: &[Who]) -> Vec<bool> {
     writes_files
 }
 
-fn pipes(actors: &[Actor], executors: &[Who], met: &Meetings) -> BTreeMap<u64, Pipe> {
+fn pipes(actors: &[Actor], executors: &[Who], shells: &[Option<Who>], met: &Meetings) -> BTreeMap<u64, Pipe> {
     let mut pipes: BTreeMap<u64, Pipe> = BTreeMap::new();
     for (index, actor) in actors.iter().enumerate() {
         let who = executors[index];
         let is_fed = actor.is_fed || actor.program.is_none();
         let born = actor.standard.iter().enumerate().filter_map(|(slot, channel)| {
             let channel = channel.filter(|channel| channel.sort != ChannelSort::Outside)?;
-            let is_shared = channel.sort == ChannelSort::Shared && actor.program.is_some();
+            let is_own = shells[index].is_some_and(|shell| is_made_for(&actors[shell as usize], actor, slot));
+            let is_shared = channel.sort == ChannelSort::Shared && actor.program.is_some() && !is_own;
             let hold = if is_shared { Hold::Shared } else { Hold::Own };
             Some((channel.inode, slot > 0, End { who, hold, is_beside: false, is_fed }))
         });
@@ -378,6 +398,31 @@ fn maker(actors: &[Actor], executors: &[Who], holder: usize, inode: u64) -> Opti
     }
 }
 
+/// Tells whether a standard stream of a program was made for the shell that it stands for.
+fn is_made_for(shell: &Actor, program: &Actor, slot: usize) -> bool {
+    let [of_shell, own] = [shell, program].map(|actor| actor.standard[slot]);
+    let is_it = |(one, other): (Channel, Channel)| one.inode == other.inode && one.sort == ChannelSort::Own;
+    of_shell.zip(own).is_some_and(is_it)
+}
+
+/// Names for each process the shell that was started for nothing but it: it is the shell's one program, and the command begins with it
+/// that the shell was given. A shell that itself did anything with its streams before would have been given that first.
+fn shells_stood_for(actors: &[Actor], executors: &[Who]) -> Vec<Option<Who>> {
+    let mut programs: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
+    for (index, actor) in actors.iter().enumerate().filter(|(_, actor)| actor.program.is_some()) {
+        if let Some(parent) = actor.parent {
+            programs.entry(executors[parent as usize]).or_default().push(index);
+        }
+    }
+    let mut shells = vec![None; actors.len()];
+    for (above, programs) in programs {
+        let ([program], Some(shell)) = (&programs[..], &actors[above as usize].program) else { continue };
+        let name = actors[*program].program.as_ref().and_then(|program| program.arguments.first());
+        shells[*program] = name.is_some_and(|name| shell.is_given_only(name)).then_some(above);
+    }
+    shells
+}
+
 /// Lists who may have told whom something of forks that count as processes of their own, and those they were forked from.
 fn feeds_of_forks(actors: &[Actor], executors: &[Who]) -> BTreeSet<(Who, Who)> {
     let mut feeds = BTreeSet::new();
@@ -428,7 +473,6 @@ fn all_leaders(leaders: &mut [Who]) -> Vec<Who> {
 mod tests {
     use std::path::PathBuf;
 
-    use super::super::Channel;
     use super::super::ledger::Touch;
     use super::super::process::{HeldEnd, Program, executors};
     use super::*;
@@ -437,16 +481,28 @@ mod tests {
     /// `0^7` from outside, `1+7` held by a fork, `r7` and `w7` opened by a name, `r=7` and `w=7` given beside those, `r*7` and `w*7` also shared with the
     /// parent); then the groups, and who fed whom.
     fn check(text: &str, expected: &[Who], feeds: &[(Who, Who)]) {
+        let joined = joined(text);
+        assert_eq!(joined.groups, expected, "{text}");
+        assert_eq!(joined.feeds.into_iter().collect::<Vec<_>>(), feeds, "{text}");
+    }
+
+    /// Joins the processes of such a text; `exec:NAME` is a program, and `exec:sh-c:LINE` a shell that was given a line.
+    fn joined(text: &str) -> Joined {
         let actors: Vec<Actor> = text
             .lines()
             .map(|line| {
                 let mut words = line.split_whitespace();
                 let parent = words.next().and_then(|word| word.parse().ok());
                 let mut actor = Actor::new(1, parent, 0);
-                if words.next() == Some("exec") {
+                let program = words.next().and_then(|word| word.strip_prefix("exec"));
+                if let Some(line) = program {
+                    let arguments = match line.strip_prefix(":sh-c:") {
+                        Some(line) => vec!["sh".into(), "-c".into(), line.into()],
+                        None => line.strip_prefix(':').map(Into::into).into_iter().collect(),
+                    };
                     actor.program = Some(Program {
-                        exe: PathBuf::new(),
-                        arguments: vec![],
+                        exe: PathBuf::from(arguments.first().cloned().unwrap_or_default()),
+                        arguments,
                         arguments_were_cut: false,
                         folder: PathBuf::new(),
                     });
@@ -485,10 +541,7 @@ mod tests {
                 actor
             })
             .collect();
-        let executors = executors(&actors);
-        let joined = join_by_pipes(&actors, &executors, &Meetings::default());
-        assert_eq!(joined.groups, expected, "{text}");
-        assert_eq!(joined.feeds.into_iter().collect::<Vec<_>>(), feeds, "{text}");
+        join_by_pipes(&actors, &executors(&actors), &Meetings::default())
     }
 
     #[test]
@@ -591,6 +644,33 @@ mod tests {
     fn who_is_fed_and_writes_files_is_one_with_its_parent_only_where_that_waits_for_an_answer() {
         check("- exec\n0 exec fed 0=7 writes", &[0, 1], &[(0, 1)]);
         check("- exec\n0 exec fed 0=7 1=8 writes", &[0, 0], &[]);
+    }
+
+    #[test]
+    fn a_program_that_a_shell_was_started_for_has_what_was_made_for_the_shell() {
+        check("- exec\n0 exec 1=7\n0 exec:sh-c:gzip 0=7\n2 exec:gzip 0~7 writes", &[0, 1, 1, 1], &[]);
+        // Any of the commands of such a shell may have read it, or the shell itself.
+        check("- exec\n0 exec 1=7\n0 exec:sh-c:read 0=7\n2 exec:gzip 0~7 writes", &[0, 1, 1, 3], &[(1, 3)]);
+        check(
+            "- exec\n0 exec 1=7\n0 exec:sh-c:gzip 0=7\n2 exec:gzip 0~7 writes\n2 exec:cat 0~7 writes",
+            &[0, 1, 1, 3, 4],
+            &[(1, 3), (1, 4)],
+        );
+        // It was not made for the shell either.
+        check(
+            "- exec\n0 exec 1=7\n1 exec:sh-c:cc 1~7\n2 exec:cc 1~7 writes\n0 exec 0=7",
+            &[0, 1, 1, 3, 1],
+            &[(3, 1)],
+        );
+    }
+
+    #[test]
+    fn what_a_program_alone_pours_into_another_is_told_from_what_it_may_have_handed_on() {
+        let poured = |text: &str| joined(text).poured.into_iter().collect::<Vec<_>>();
+        assert_eq!(poured("- exec\n0 exec fed 0=7 writes"), [(0, 1)]);
+        assert_eq!(poured("- exec\n0 exec 0=7 writes"), [(0, 1)], "it was filled and closed before");
+        assert_eq!(poured("- exec\n0 exec:sh-c:gzip 0=7\n1 exec:gzip 0~7 writes"), [(0, 1), (0, 2)]);
+        assert_eq!(poured("- exec\n0 fork 1+7\n1 exec 1~7\n0 exec fed 0=7 writes"), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The processes of a run: one entry per program that was executed, and one per fork until it executes one.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::body::Who;
@@ -36,6 +36,17 @@ impl Record for Program {
             arguments_were_cut: Record::take(bytes)?,
             folder: Record::take(bytes)?,
         })
+    }
+}
+
+impl Program {
+    /// Tells whether it is a shell whose whole command begins with a word: `sh -c 'gzip > x'`, as other programs start a line.
+    pub(super) fn is_given_only(&self, word: &OsStr) -> bool {
+        let name = self.exe.file_name().unwrap_or_default();
+        let [_, option, line] = &self.arguments[..] else { return false };
+        let first = line.as_encoded_bytes().trim_ascii_start();
+        let first = first.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        name.as_encoded_bytes().ends_with(b"sh") && option == "-c" && first == word.as_encoded_bytes()
     }
 }
 

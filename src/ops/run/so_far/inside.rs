@@ -20,6 +20,7 @@ pub(super) fn part_of(observation: &Observation, journal: &Path, run: &Run) -> O
             parent: process.parent.and_then(place),
             group: *groups.entry(process.group).or_insert(own),
             fed_by: process.fed_by.iter().filter_map(|feeder| place(*feeder)).collect(),
+            poured_by: process.poured_by.iter().filter_map(|feeder| place(*feeder)).collect(),
             namings: namings
                 .map(|naming| Naming { maker: naming.maker.and_then(place), ..*naming })
                 .collect(),

@@ -64,8 +64,8 @@ struct Parties {
 ///
 /// Who read such a file is told what those had read who wrote it, and knows nothing of others who read it, too. Where bytes went both
 /// ways, all are one step; but a program and one that it started, of which one only wrote and the other only read, remain apart. And
-/// one step are those of which one did nothing but to write what the other read, as the parts of a compiler do. A script that a program
-/// wrote for one that it started is no more than its arguments are.
+/// one step are those of which one did nothing but to write what the other read, as the parts of a compiler do, also through a pipe
+/// that it made for the other. A script that a program wrote for one that it started is no more than its arguments are.
 pub(super) fn exchanged(observation: &Observation, moves: &Moves) -> Exchanged {
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
     let group = |process: &usize| observation.processes[*process].group;
@@ -188,7 +188,7 @@ struct Doings {
     has_made: bool,
     /// Groups that it started or fed through a pipe.
     tells: BTreeSet<usize>,
-    /// Groups that read what it wrote.
+    /// Groups that read what it wrote, or what it poured into their pipes.
     hands_to: BTreeSet<usize>,
     /// What it wrote stands in what others wrote.
     goes_on: bool,
@@ -205,6 +205,9 @@ fn join_chains(observation: &Observation, carriers: &[Carrier], joined: &mut BTr
             is_named || process.accesses.iter().any(lasts);
         for other in process.parent.iter().chain(&process.fed_by) {
             doings.entry(root(joined, group(*other))).or_default().tells.insert(group(index));
+        }
+        for feeder in &process.poured_by {
+            doings.entry(root(joined, group(*feeder))).or_default().hands_to.insert(group(index));
         }
     }
     for carrier in carriers {
