@@ -66,6 +66,18 @@ fn what_was_made_from_what_a_run_removed_is_not_stale_for_that() {
 }
 
 #[test]
+fn of_what_was_read_when_all_had_been_written_nothing_was_written() {
+    let place = Place::empty();
+    place.write("a", b"1\n");
+    place.ok(&["init"]);
+    if !shell(&place, "sh -c 'echo 1 > first; read x < a; :'; cat a; :") {
+        return;
+    }
+    let down = place.ok(&["show", "a", "--down"]).stdout;
+    assert!(down.contains("wrote nothing of it") && down.contains("cat   wrote nothing\n"), "{down}");
+}
+
+#[test]
 fn a_repetition_removes_what_it_has_in_its_copy() {
     let place = Place::empty();
     place.ok(&["init"]);

@@ -180,6 +180,8 @@ pub struct TraceRunStep {
     pub used: Vec<TraceFile>,
     /// What it wrote, as far as it is on the way.
     pub generated: Vec<TraceFile>,
+    /// Whether it wrote anything, on the way or not.
+    pub wrote: bool,
 }
 
 /// A file on the way.
@@ -445,8 +447,12 @@ impl Names<'_> {
         let record = self.snapshot.step_without_edges(step.step)?;
         let record = record.ok_or_else(|| lost(step.step))?;
         let used = on_the_way(&step.used).map(|edge| self.file(edge)).collect::<Result<_>>()?;
-        let generated = step.generated.iter().map(|edge| self.file(edge)).collect::<Result<_>>()?;
-        Ok(TraceRunStep { step: record, depth: step.depth, used, generated })
+        let generated: Vec<TraceFile> =
+            step.generated.iter().map(|edge| self.file(edge)).collect::<Result<_>>()?;
+        let wrote_else =
+            || Ok(self.snapshot.edges(step.step)?.is_some_and(|edges| !edges.generated.is_empty()));
+        let wrote = !generated.is_empty() || wrote_else()?;
+        Ok(TraceRunStep { step: record, depth: step.depth, used, generated, wrote })
     }
 
     fn file(&mut self, edge: &TraceEdge) -> Result<TraceFile> {

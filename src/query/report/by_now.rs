@@ -50,11 +50,12 @@ pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Re
                 link_names: Vec::new(),
             });
         }
+        let wrote = !all_generated.is_empty();
         let generated = all_generated.into_iter().map(|edge| {
             let Generated { artifact, at, evidence, role } = edge;
             TraceFile { artifact, at, evidence, role, from: None, models: Vec::new(), link_names: Vec::new() }
         });
-        let step = TraceRunStep { step, depth: 0, used, generated: generated.collect() };
+        let step = TraceRunStep { step, depth: 0, used, generated: generated.collect(), wrote };
         let is_made = |(artifact, at): (&Artifact, i64)| {
             let at = Timestamp::from_micros(at);
             Ok(own.has(artifact, at, number) || origin_by_now(snapshot, artifact, at)?.is_made())

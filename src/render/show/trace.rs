@@ -181,7 +181,7 @@ fn step_rows(
     let files = way.files_of(step);
     let name = one_line(&step.step.name);
     if files.is_empty() {
-        rows.push([name, way.nothing(run).to_owned(), String::new()]);
+        rows.push([name, way.nothing(step.wrote, run).to_owned(), String::new()]);
         return;
     }
     let copied = way.copied(step);
@@ -210,7 +210,8 @@ fn rows_of_steps(
     let mut files = folded(said, Own::Folded);
     files.extend(row_of_told(&all, told));
     if files.is_empty() {
-        files.push([way.nothing(run).to_owned(), String::new()]);
+        let wrote = steps.iter().any(|step| step.wrote);
+        files.push([way.nothing(wrote, run).to_owned(), String::new()]);
     }
     push(format!("{} x {}", one_line(name), thousands(steps.len() as u64)), files, rows);
 }
@@ -252,8 +253,8 @@ impl<'a> Way<'a> {
         files.iter().filter(|file| surest[&file.artifact] == file.evidence).collect()
     }
 
-    /// Says that a step has no files in the direction of the way.
-    fn nothing(&self, run: &TraceRun) -> &'static str {
+    /// Says that a step has no files in the direction of the way, though it may have written some that are not on it.
+    fn nothing(&self, wrote: bool, run: &TraceRun) -> &'static str {
         let lacks = run.lacks();
         let has_ignored = lacks.contains(&RunLack::IgnoredFiles);
         match self.direction {
@@ -265,6 +266,8 @@ impl<'a> Way<'a> {
                 "read nothing but its environment (--environment lists it)"
             }
             Direction::Up => "read nothing",
+            // It had written them before, or they are known to come from elsewhere.
+            Direction::Down if wrote => "wrote nothing of it",
             Direction::Down if has_ignored => "wrote nothing, but for what `.lineageignore` may name",
             Direction::Down => "wrote nothing",
         }

@@ -228,7 +228,7 @@ impl ByNow {
         let steps = way.iter().map(|(number, met)| {
             let step = &self.run.steps[*number];
             let (used, generated) = (edges(&step.used, &met.used), edges(&step.generated, &met.generated));
-            TraceRunStep { step: step.step.clone(), depth: step.depth, used, generated }
+            TraceRunStep { used, generated, ..step.clone() }
         });
         TraceRun { head: self.run.head.clone(), steps: steps.collect() }
     }
