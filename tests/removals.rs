@@ -66,6 +66,47 @@ fn what_was_made_from_what_a_run_removed_is_not_stale_for_that() {
 }
 
 #[test]
+fn what_a_run_made_read_and_removed_is_a_thing_of_its_own_and_no_output() {
+    let place = Place::empty();
+    place.write("a", b"2\n1\n");
+    place.write("b", b"4\n3\n");
+    place.write("s.sh", b"cat $1 > t; sort t > $1.out; rm t\n");
+    place.ok(&["init"]);
+    let said = place.ok(&["run", "--", "sh", "s.sh", "a"]).stderr;
+    if !place.was_observed() {
+        return;
+    }
+    assert!(said.contains("1 output") && !said.contains("1 outputs"), "{said}");
+    let shown = place.ok(&["show", "t"]).stdout;
+    assert!(shown.contains("by cat of run ") && shown.contains("gone     removed "), "{shown}");
+    let changes = place.json(&["log", "t"])["changes"].clone();
+    let what: Vec<&str> = changes.as_array().unwrap().iter().map(|c| c["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["removed", "read", "written"]);
+    let down = place.ok(&["show", "a", "--down"]).stdout;
+    assert!(down.contains("t      observed, removed since by rm"), "{down}");
+    assert!(down.contains("1 file at the end; all edges observed"), "{down}");
+    assert_eq!(sources(&place, "a.out"), ["a", "s.sh"]);
+    let run = place.json(&["show", "@"]);
+    assert_eq!(paths(&run["outputs"]), ["a.out"]);
+
+    // Another run has such a file for itself, under the same name.
+    place.ok(&["run", "-q", "--", "sh", "s.sh", "b"]);
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["removed"])), (0, vec![]), "{report:#}");
+    let diff = place.run(&["diff", "@~1", "@", "--json"]).stdout;
+    let diff: Value = serde_json::from_str(&diff).unwrap();
+    assert!(!diff["outputs"].to_string().contains("\"t\""), "{diff:#}");
+    let answer = place.run(&["rerun", "@", "--json"]);
+    assert_eq!(answer.code, 0, "{answer:#?}");
+    let outputs: Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(paths(&outputs["outputs"]["same"]), ["b.out"], "{outputs:#}");
+    assert_eq!(paths(&outputs["outputs"]["removed"]), [""; 0]);
+    place.write("a", b"5\n");
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["stale"])), (1, vec!["a.out"]), "{report:#}");
+}
+
+#[test]
 fn of_what_was_read_when_all_had_been_written_nothing_was_written() {
     let place = Place::empty();
     place.write("a", b"1\n");

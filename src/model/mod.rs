@@ -49,6 +49,7 @@ pub use run::{
     Run, RunKind, RunOutcome, RunStatus, Stream, StreamWay, command_line, recorded_words, redirections,
     words_of,
 };
+pub(crate) use step::Passing;
 pub use step::{APPENDING, DECLARED_STEP, Step, StepAct, StepStatus, TOOL_PARAMETER};
 pub use tags::{RunTags, TAG_FRONT};
 pub use time::Timestamp;

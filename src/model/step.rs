@@ -1,6 +1,8 @@
 //! Steps: parts of a run with their own inputs and outputs.
 
-use crate::model::{Digest, Generated, NodeId, Parameter, Removed, Timestamp, Used};
+use std::collections::HashMap;
+
+use crate::model::{ArtifactPath, Digest, Generated, NodeId, Parameter, Removed, Timestamp, Used};
 
 /// One stage on one filing, or one process of a command, with its edges.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,34 @@ impl Step {
             act: StepAct::Made,
             removed: Vec::new(),
         }
+    }
+}
+
+/// Which paths a run left empty that it had written at: what it made there was for its own use.
+#[derive(Debug, Default)]
+pub(crate) struct Passing(HashMap<ArtifactPath, [Option<Timestamp>; 2]>);
+
+impl Passing {
+    /// Finds them of all steps of a run.
+    pub(crate) fn of<'s>(steps: impl IntoIterator<Item = &'s Step>) -> Self {
+        let mut passing = Passing::default();
+        steps.into_iter().for_each(|step| passing.add(step));
+        passing
+    }
+
+    /// Takes notice of one of its steps.
+    pub(crate) fn add(&mut self, step: &Step) {
+        let written = step.generated.iter().map(|edge| (&edge.artifact.path, edge.at, 0));
+        let removed = step.removed.iter().map(|removed| (&removed.path, removed.at, 1));
+        for (path, at, side) in written.chain(removed) {
+            let last = &mut self.0.entry(path.clone()).or_default()[side];
+            *last = (*last).max(Some(at));
+        }
+    }
+
+    /// Returns true for a path at which the last that the run did was to take away what it had written.
+    pub(crate) fn has(&self, path: &ArtifactPath) -> bool {
+        matches!(self.0.get(path), Some([Some(written), Some(removed)]) if written <= removed)
     }
 }
 

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use crate::capture::git::hold_on;
 use crate::error::{Error, Kind, Result};
 use crate::model::{
-    Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Role, StepStatus, Timestamp,
+    Artifact, ArtifactPath, Evidence, Metric, Note, Overwritten, Passing, Role, StepStatus, Timestamp,
 };
 use crate::ops::here::Here;
 use crate::ops::link_names::LinkNames;
@@ -534,12 +534,14 @@ impl Showing<'_> {
         let mut counts: BTreeMap<String, (u64, u64, i64)> = BTreeMap::new();
         let (mut used, mut outputs) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
         let (mut removed, mut left) = (std::collections::BTreeSet::new(), Left::default());
+        let mut passing = Passing::default();
         let mut failures = Vec::new();
         for step_no in &steps {
             let Some(step) = self.snapshot.step(*step_no)? else {
                 continue;
             };
             left.add(&step);
+            passing.add(&step);
             let count = counts.entry(step.name.clone()).or_insert((0, 0, step.started_at.micros()));
             count.2 = count.2.min(step.started_at.micros());
             match step.status {
@@ -562,7 +564,8 @@ impl Showing<'_> {
         let mut counts: Vec<(String, (u64, u64, i64))> = counts.into_iter().collect();
         counts.sort_by_key(|(_, (_, _, first))| *first);
         let inputs: Vec<Artifact> = used.difference(&outputs).cloned().collect();
-        let outputs: Vec<Artifact> = outputs.into_iter().collect();
+        let outputs: Vec<Artifact> =
+            outputs.into_iter().filter(|artifact| !passing.has(&artifact.path)).collect();
         failures.sort();
         let compared: Vec<Artifact> = inputs.iter().cloned().chain(left.files()).collect();
         let disk = self.disk(&compared)?;

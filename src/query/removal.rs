@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::model::{Artifact, NodeId, StepAct, Timestamp};
-use crate::query::origin::{last_write_by, lost};
+use crate::query::origin::{last_write_at_path, last_write_by, lost};
 use crate::query::report::RunHead;
 use crate::query::together::Runs;
-use crate::store::{ArtifactNo, PathNo, Snapshot, StepNo};
+use crate::store::{ArtifactNo, PathNo, RunNo, Snapshot, StepNo};
 
 /// A removal after which nothing was recorded at its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,35 @@ pub fn removed_as_known_to(
     let Some(removal) = last else { return Ok(None) };
     let written = last_write_by(snapshot, path, i64::MAX, counts)?.is_some_and(|write| write.at > removal.at);
     Ok((!written && !is_read_since(snapshot, path, removal.at, counts)?).then_some(removal))
+}
+
+/// Finds the step by which a run took away at the end what it had written at a path and read at some moment: what lies there since is
+/// another matter.
+///
+/// # Errors
+/// A store error where a record is damaged.
+pub(crate) fn removed_by_its_run(
+    snapshot: &Snapshot,
+    path: PathNo,
+    read_at: i64,
+    run: RunNo,
+) -> Result<Option<StepNo>> {
+    if !snapshot.removals_until(path, i64::MAX, |_, _, _| Ok(ControlFlow::Break(())))?.is_break() {
+        return Ok(None);
+    }
+    let ended_at = snapshot.outcomes(run)?.iter().map(|outcome| outcome.at.micros()).max();
+    let ended_at = ended_at.unwrap_or(i64::MAX);
+    let is_its = |step| Ok(snapshot.run_of(step)? == Some(run));
+    let removal = snapshot.removals_until(path, ended_at, |at, step, _| {
+        Ok(match at < read_at || is_its(step)? {
+            true => ControlFlow::Break((at, step)),
+            false => ControlFlow::Continue(()),
+        })
+    })?;
+    let Some((at, step)) = removal.break_value().filter(|(at, _)| *at >= read_at) else { return Ok(None) };
+    let written = last_write_at_path(snapshot, path, ended_at, None)?.filter(|write| write.at > at);
+    let is_there_again = written.map_or(Ok(false), |write| is_its(write.step))?;
+    Ok((!is_there_again).then_some(step))
 }
 
 fn is_read_since(

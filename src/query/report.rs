@@ -16,6 +16,7 @@ use crate::query::history::{RunView, run_view, unique_tail};
 use crate::query::labels::shown_label;
 use crate::query::origin::{Origin, lost, origin};
 use crate::query::registry::holding;
+use crate::query::removal::removed_by_its_run;
 use crate::store::{ArtifactNo, RunNo, Snapshot, StepNo};
 
 use repeated::{OncePerStep, without_repeated};
@@ -202,6 +203,8 @@ pub struct TraceFile {
     pub models: Vec<String>,
     /// Of what was written on the way down, the names that it has by recorded symbolic links, which lead there still.
     pub link_names: Vec<ArtifactPath>,
+    /// Of what was written and taken away again in one run, the name of the step that took it away.
+    pub removed_by: Option<String>,
 }
 
 /// Where a file came from, by name.
@@ -447,12 +450,21 @@ impl Names<'_> {
         let record = self.snapshot.step_without_edges(step.step)?;
         let record = record.ok_or_else(|| lost(step.step))?;
         let used = on_the_way(&step.used).map(|edge| self.file(edge)).collect::<Result<_>>()?;
-        let generated: Vec<TraceFile> =
-            step.generated.iter().map(|edge| self.file(edge)).collect::<Result<_>>()?;
+        let generated = step.generated.iter().map(|edge| self.written(edge, step.run));
+        let generated: Vec<TraceFile> = generated.collect::<Result<_>>()?;
         let wrote_else =
             || Ok(self.snapshot.edges(step.step)?.is_some_and(|edges| !edges.generated.is_empty()));
         let wrote = !generated.is_empty() || wrote_else()?;
         Ok(TraceRunStep { step: record, depth: step.depth, used, generated, wrote })
+    }
+
+    fn written(&mut self, edge: &TraceEdge, run: RunNo) -> Result<TraceFile> {
+        let path = self.snapshot.path_of(edge.artifact);
+        let removed_by = match removed_by_its_run(self.snapshot, path, edge.at, run)? {
+            Some(step) => self.snapshot.step_without_edges(step)?.map(|step| step.name),
+            None => None,
+        };
+        Ok(TraceFile { removed_by, ..self.file(edge)? })
     }
 
     fn file(&mut self, edge: &TraceEdge) -> Result<TraceFile> {
@@ -464,6 +476,7 @@ impl Names<'_> {
             from: edge.origin.map_or(Ok(None), |origin| self.came_from(origin))?,
             models: Vec::new(),
             link_names: Vec::new(),
+            removed_by: None,
         })
     }
 

@@ -62,7 +62,7 @@ struct Read {
     twin: Option<PathNo>,
     /// The node that the same bytes came from when they were last written there, where that was after they were read.
     renewed: Option<usize>,
-    /// It was moved away from there: what lies there since does not replace it.
+    /// It was moved away from there, or taken away by the run that had made and read it: what lies there since does not replace it.
     is_moved: bool,
     sort: Sort,
 }

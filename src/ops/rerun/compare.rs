@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::needs::lies_at;
 use super::{Original, Place};
-use crate::model::{Artifact, ArtifactPath, Role, RunKind, Step, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Passing, Role, RunKind, Step, Timestamp};
 use crate::ops::Workspace;
 use crate::projection::names::run_folder_name;
 use crate::query;
 use crate::query::diff::pattern;
 
-/// The last version of every file that a run and its repetition wrote.
+/// The last version of every file that a run and its repetition wrote, and did not take away again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutputComparison {
     /// The same bytes; as they were named then.
@@ -159,9 +159,11 @@ fn as_it_was(original: &Original, workspace: &Workspace, front: &str, found: &mu
     }
 }
 
-/// Returns the files of the workspace that steps took away, whose names begin with `front` where a copy stood for it.
+/// Returns the files of the workspace that steps took away and had not written, whose names begin with `front` where a copy stood for it.
 fn removed(steps: &[Step], front: &str) -> BTreeSet<ArtifactPath> {
+    let passing = Passing::of(steps);
     let removed = steps.iter().flat_map(|step| &step.removed).map(|removed| &removed.path);
+    let removed = removed.filter(|path| !passing.has(path));
     let named = removed.filter_map(|path| match path.as_bytes().strip_prefix(front.as_bytes()) {
         Some(name) => ArtifactPath::from_bytes(name.to_vec()).ok(),
         None => Some(path.clone()),
@@ -181,8 +183,10 @@ fn last_versions(
     name: &dyn Fn(String) -> String,
 ) -> BTreeMap<String, Artifact> {
     let mut last = BTreeMap::new();
+    let passing = Passing::of(steps);
     for step in steps {
-        for edge in step.generated.iter().filter(|edge| wanted(&edge.artifact, edge.role)) {
+        let left = step.generated.iter().filter(|edge| !passing.has(&edge.artifact.path));
+        for edge in left.filter(|edge| wanted(&edge.artifact, edge.role)) {
             let place = last.entry(name(edge.artifact.path.to_string()));
             let this = (edge.at, step.id, edge.artifact.clone());
             let before = place.or_insert_with(|| this.clone());

@@ -18,8 +18,8 @@ use crate::disk::open_regular;
 use crate::error::Result;
 use crate::model::{
     Artifact, ArtifactPath, Digest, ENVIRONMENT_SCHEME, Evidence, Fact, Generated, IGNORED_FILES, Link,
-    Metric, MetricValue, NodeId, Remark, RemarkKind, Role, RunRepository, SEVERAL_METRICS_FILES, Step,
-    Timestamp, Used,
+    Metric, MetricValue, NodeId, Passing, Remark, RemarkKind, Role, RunRepository, SEVERAL_METRICS_FILES,
+    Step, Timestamp, Used,
 };
 use crate::ops::code;
 use crate::ops::keep::Keeping;
@@ -111,6 +111,8 @@ impl Recorder<'_> {
         }
         let elsewhere = "files written among those of the system, of tools and of packages are not recorded";
         let compiled = "more modules ran as they had been compiled, and their sources are not, or not for certain, what was compiled";
+        let passing =
+            "files that were written, read and removed again are not recorded as files: there are too many";
         let untold = "steps are recorded without what the programs that started them had read before: together it is too much";
         let modules = doubtful_modules(self.observation);
         for module in modules.iter().take(MODULES_MAX) {
@@ -119,6 +121,7 @@ impl Recorder<'_> {
         let counted = [
             (RemarkKind::LeftOut, IGNORED_FILES, made.left_out),
             (RemarkKind::LeftOut, untold, made.untold),
+            (RemarkKind::LeftOut, passing, made.passing_left_out),
             (RemarkKind::LeftOut, elsewhere, made.written_elsewhere),
             (RemarkKind::Unseen, compiled, modules.len().saturating_sub(MODULES_MAX) as u64),
         ];
@@ -375,7 +378,7 @@ pub struct Counts {
     pub inputs: usize,
     /// Code that it read.
     pub code: usize,
-    /// Files that it wrote.
+    /// Files that it wrote, and did not take away again.
     pub outputs: usize,
 }
 
@@ -395,7 +398,9 @@ impl Counts {
                 _ => drop(inputs.insert(path)),
             }
         }
-        let outputs: BTreeSet<&ArtifactPath> = generated().map(|artifact| &artifact.path).collect();
+        let passing = Passing::of(steps);
+        let outputs = generated().map(|artifact| &artifact.path).filter(|path| !passing.has(path));
+        let outputs: BTreeSet<&ArtifactPath> = outputs.collect();
         Counts { inputs: inputs.len(), code: code.len(), outputs: outputs.len() }
     }
 }

@@ -1,10 +1,11 @@
 //! From what was observed to steps with edges.
 //!
 //! Each group of processes is a step: a process that ran a program of its own, joined with those it exchanged bytes with
-//! through pipes, or both ways through files that were removed again. A process may also know what the processes above it, or those
-//! one step with them, had read before they started it, through its arguments and environment; and what those had read whose
-//! bytes came to it through a pipe, without making them one step. Those edges are recorded as inferred. What others had read whose
-//! bytes came to it through a file that was removed again is recorded as it is of them: all was seen.
+//! through pipes, or both ways through files that were removed again and are not recorded (see [`Files::add_passing`]). A process may
+//! also know what the processes above it, or those one step with them, had read before they started it, through its arguments and
+//! environment; and what those had read whose bytes came to it through a pipe, without making them one step. Those edges are recorded
+//! as inferred. What others had read whose bytes came to it through a file that was removed again and is not recorded is recorded as
+//! it is of them: all was seen.
 
 mod chosen;
 mod circles;
@@ -123,15 +124,19 @@ pub struct Outcome {
     pub untold: u64,
     /// How many steps are not said to have gone by files like those to which they gave other names, or which they copied: too many.
     pub lists_left_out: u64,
+    /// How many files that were made, read and removed again are no files of the record, since there are too many.
+    pub passing_left_out: u64,
     /// Files that are symbolic links.
     pub links: Vec<Link>,
 }
 
 /// Makes steps of an observation.
 pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
-    let files = Files::of(observation, around);
+    let mut files = Files::of(observation, around);
     let moves = Moves::of(observation, &files, around);
-    let exchanged = exchanged(observation, &moves);
+    files.add_passing(observation, &moves, around);
+    let files = files;
+    let exchanged = exchanged(observation, &moves, &files);
     let mut groups = groups_of(observation, &files, &moves, &exchanged, around);
     put_back::take_out(&mut groups, &files);
     let mut writers: HashMap<Read, usize> = HashMap::new();
@@ -229,7 +234,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         made.extend(inferred_step(observation, &files, around));
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
-    let Files { environment, metrics, left_out, written_elsewhere, links, .. } = files;
+    let Files { environment, metrics, left_out, written_elsewhere, passing_left_out, links, .. } = files;
     let untold = bound.untold;
     Outcome {
         steps: made,
@@ -240,6 +245,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
         written_elsewhere,
         untold,
         lists_left_out,
+        passing_left_out,
         links,
     }
 }

@@ -220,6 +220,14 @@ impl Looking<'_> {
         } else if file.superseded {
             // Of those only altered ones are listed.
         } else if let Some(removal) = self.removed.get(&at) {
+            let run = |step| self.snapshot.run_of(step);
+            if let Some(write) = file.writer
+                && run(write.step)? == run(removal.step)?
+            {
+                // What a run made for its own use is no file of the workspace.
+                self.report.compared -= 1;
+                return Ok(());
+            }
             let by = removers.of(self.snapshot, file.path_no, removal)?;
             let file = self.recorded_last(file)?;
             self.report.removed.extend(by.map(|by| RemovedFile { file, by, is_kept }));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::model::{Artifact, ArtifactPath, Role, RunKind, RunStatus, Timestamp};
+use crate::model::{Artifact, ArtifactPath, Passing, Role, RunKind, RunStatus, Timestamp};
 use crate::query::diff::counterparts::Counterparts;
 use crate::query::diff::levels::FileKey;
 use crate::query::diff::pattern;
@@ -143,6 +143,8 @@ struct Output {
     at: Timestamp,
     role: Role,
     key: StepKey,
+    /// The run took it away again: what it read there leads on, but it is nothing that the run made.
+    is_passing: bool,
 }
 
 /// Compares the outputs of two runs.
@@ -166,6 +168,9 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side) -> Result<(Output
             of.insert(output.path.clone(), known.versions.len());
         }
         known.versions.push([output_a, output_b].map(|output| (output.artifact.clone(), output.at)));
+        if output_a.is_passing && output_b.is_passing {
+            continue;
+        }
         if paired_by != PairedBy::Path {
             *found.paired.entry(paired_by).or_default() += 1;
         }
@@ -182,7 +187,8 @@ pub(super) fn compare(snapshot: &Snapshot, a: &Side, b: &Side) -> Result<(Output
     let may_stand = a.does_the_same(b);
     for (side, own, other) in [(0, a, b), (1, b, a)] {
         let read = other.found_there();
-        for (output, _) in outputs[side].iter().zip(&taken[side]).filter(|(_, taken)| !**taken) {
+        let alone = outputs[side].iter().zip(&taken[side]).filter(|(_, taken)| !**taken);
+        for (output, _) in alone.filter(|(output, _)| !output.is_passing) {
             let is_made = || !known.counterparts.of([a, b], &known, side, output.step).is_empty();
             let stands = read.contains(&(output.path.clone(), output.artifact.digest))
                 || (may_stand && !is_made() && is_found(snapshot, own, other, output)?);
@@ -238,6 +244,7 @@ fn differing(side: &Side, a: Option<&Output>, b: Option<&Output>) -> OutputDiff 
 /// Returns the last write of each path, by path.
 fn outputs(side: &Side) -> Vec<Output> {
     let mut last: BTreeMap<String, Output> = BTreeMap::new();
+    let passing = Passing::of(&side.steps);
     for (number, step) in side.steps.iter().enumerate() {
         for edge in &step.generated {
             let path = side.neutral_path(&edge.artifact.path);
@@ -252,6 +259,7 @@ fn outputs(side: &Side) -> Vec<Output> {
                 at: edge.at,
                 role: edge.role,
                 key: side.key(step),
+                is_passing: passing.has(&edge.artifact.path),
             };
             last.insert(path, output);
         }

@@ -48,12 +48,22 @@ pub fn report_by_now(snapshot: &Snapshot, head: RunHead, steps: Vec<Step>) -> Re
                 from,
                 models: Vec::new(),
                 link_names: Vec::new(),
+                removed_by: None,
             });
         }
         let wrote = !all_generated.is_empty();
         let generated = all_generated.into_iter().map(|edge| {
             let Generated { artifact, at, evidence, role } = edge;
-            TraceFile { artifact, at, evidence, role, from: None, models: Vec::new(), link_names: Vec::new() }
+            TraceFile {
+                artifact,
+                at,
+                evidence,
+                role,
+                from: None,
+                models: Vec::new(),
+                link_names: Vec::new(),
+                removed_by: None,
+            }
         });
         let step = TraceRunStep { step, depth: 0, used, generated: generated.collect(), wrote };
         let is_made = |(artifact, at): (&Artifact, i64)| {

@@ -17,6 +17,7 @@ use crate::model::{Artifact, Digest, Evidence, Role, StepAct};
 use crate::query::carried::WrittenOn;
 use crate::query::origin::{Origin, Write, lost, origin_and_others};
 use crate::query::pairs::Pairs;
+use crate::query::removal::removed_by_its_run;
 use crate::query::together::{Runs, written_along};
 use crate::store::{ArtifactNo, Edge, RunNo, Snapshot, StepNo};
 
@@ -219,6 +220,10 @@ impl<'a> Reading<'a> {
             _ => None,
         };
         let is_copy = matches!(from, Origin::Copied(_) | Origin::Alike(_));
+        let is_moved = match from {
+            Origin::Written(write) => self.is_of_its_run_alone(edge, step, write.step)?,
+            _ => false,
+        };
         let from = match from {
             Origin::Written(write) | Origin::Copied(write) | Origin::Alike(write) => {
                 Some(self.place_of_version(&write, may_have_others)?)
@@ -230,7 +235,15 @@ impl<'a> Reading<'a> {
             None => None,
         };
         let is_doubtful = edge.evidence == Evidence::Doubtful && edge.role != Role::Environment;
-        Ok(Read { seen, is_doubtful, from, is_copy, twin, renewed, is_moved: false, sort: Sort::default() })
+        Ok(Read { seen, is_doubtful, from, is_copy, twin, renewed, is_moved, sort: Sort::default() })
+    }
+
+    /// Returns true for what a run wrote, read and took away again: whatever others put there since, it had this for its own use.
+    fn is_of_its_run_alone(&self, read: &Edge, reader: StepNo, writer: StepNo) -> Result<bool> {
+        let path = self.snapshot.path_of(read.artifact);
+        let Some(run) = self.snapshot.run_of(writer)? else { return Ok(false) };
+        Ok(self.snapshot.run_of(reader)? == Some(run)
+            && removed_by_its_run(self.snapshot, path, read.at, run)?.is_some())
     }
 
     /// Returns the place of what the bytes that `reader` read came from when they were last written, if that was later.

@@ -330,6 +330,9 @@ impl<'a> Way<'a> {
         if !file.link_names.is_empty() {
             how = format!("{how}, also {}", names_of(&file.link_names));
         }
+        if let Some(step) = &file.removed_by {
+            how = format!("{how}, removed since by {}", one_line(step));
+        }
         let mut said = Said::new(how + &code.unwrap_or_default());
         let tail = |id: &NodeId| {
             self.tails.get(id).map_or_else(|| id.tail(NodeId::TAIL_DIGITS), |tail| (*tail).to_owned())

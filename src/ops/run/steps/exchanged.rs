@@ -1,13 +1,14 @@
-//! What processes exchanged through files that were made and removed again: such a file is a pipe with a name, and no node that an
-//! answer could lead through.
+//! What processes exchanged through files that were made and removed again and are not recorded, as those outside the workspace: such a
+//! file is a pipe with a name, and no node that an answer could lead through.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::Read;
 use super::circles::circles;
+use super::files::Files;
 use super::moves::Moves;
-use crate::capture::observe::{self, Access, Class, File, Observation, Version};
+use crate::capture::observe::{self, Access, Class, Observation, Version};
 use crate::ops::run::name::{self, Given};
 
 /// Where semaphores have their names, whose bytes are a count.
@@ -59,19 +60,19 @@ struct Parties {
     keepers: BTreeSet<usize>,
 }
 
-/// Finds what was exchanged through files that were made and removed again, or whose bytes were overwritten from outside before
-/// anybody knew them.
+/// Finds what was exchanged through files that were made and removed again and are not recorded, or whose bytes were overwritten from
+/// outside before anybody knew them.
 ///
 /// Who read such a file is told what those had read who wrote it, and knows nothing of others who read it, too. Where bytes went both
 /// ways, all are one step; but a program and one that it started, of which one only wrote and the other only read, remain apart. And
 /// one step are those of which one did nothing but to write what the other read, as the parts of a compiler do, also through a pipe
 /// that it made for the other. A script that a program wrote for one that it started is no more than its arguments are.
-pub(super) fn exchanged(observation: &Observation, moves: &Moves) -> Exchanged {
+pub(super) fn exchanged(observation: &Observation, moves: &Moves, files: &Files) -> Exchanged {
     let mut joined: BTreeMap<usize, usize> = BTreeMap::new();
     let group = |process: &usize| observation.processes[*process].group;
     let mut carriers: Vec<Carrier> = Vec::new();
     let mut numbers: HashMap<Read, usize> = HashMap::new();
-    let parties = parties(observation, moves);
+    let parties = parties(observation, moves, files);
     for (version, Parties { writers, readers, keepers }) in &parties {
         if observation.files[version.0].class != Class::Temporary {
             let others: BTreeSet<usize> = readers.keys().chain(keepers).copied().collect();
@@ -107,7 +108,7 @@ pub(super) fn exchanged(observation: &Observation, moves: &Moves) -> Exchanged {
         }
     }
     join_circles(observation, &carriers, &mut joined);
-    join_chains(observation, &carriers, &mut joined);
+    join_chains(observation, &carriers, files, &mut joined);
     let groups: Vec<usize> = joined.keys().copied().collect();
     let joined = groups.into_iter().map(|group| (group, root(&joined, group))).collect();
     Exchanged { joined, carriers }
@@ -139,7 +140,7 @@ fn is_below(observation: &Observation, writers: &BTreeMap<usize, i64>, process: 
 }
 
 /// Tells whether a process is an interpreter that runs the script of this path.
-fn runs(process: &observe::Process, path: &Path) -> bool {
+pub(super) fn runs(process: &observe::Process, path: &Path) -> bool {
     let Some(program) = process.exe.file_name().and_then(|name| name.to_str()) else { return false };
     let words = process.arguments.iter().skip(1).map_while(|word| word.to_str());
     match name::given(program, words) {
@@ -184,7 +185,7 @@ fn is_other_side(observation: &Observation, carrier: &Carrier, writer: usize, re
 /// What a group does to others.
 #[derive(Default)]
 struct Doings {
-    /// It made a file that lasts.
+    /// It made a file that lasts, or that is recorded although it does not.
     has_made: bool,
     /// Groups that it started or fed through a pipe.
     tells: BTreeSet<usize>,
@@ -195,11 +196,19 @@ struct Doings {
 }
 
 /// Joins each group that did nothing but to write what one other read with that one: nobody else knows anything by it.
-fn join_chains(observation: &Observation, carriers: &[Carrier], joined: &mut BTreeMap<usize, usize>) {
+fn join_chains(
+    observation: &Observation,
+    carriers: &[Carrier],
+    files: &Files,
+    joined: &mut BTreeMap<usize, usize>,
+) {
     let group = |process: usize| observation.processes[process].group;
     let mut doings: BTreeMap<usize, Doings> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {
-        let lasts = |access: &Access| access.wrote() && observation.files[access.file].exists;
+        let is_recorded = |access: &Access| files.known.contains_key(&(access.file, access.version));
+        let lasts = |access: &Access| {
+            access.wrote() && (observation.files[access.file].exists || is_recorded(access))
+        };
         let is_named = process.namings.iter().any(|naming| observation.files[naming.to.0].exists);
         doings.entry(root(joined, group(index))).or_default().has_made |=
             is_named || process.accesses.iter().any(lasts);
@@ -249,13 +258,15 @@ enum Side {
 }
 
 /// Lists who wrote and who read each version of what carried bytes and is no node.
-fn parties(observation: &Observation, moves: &Moves) -> BTreeMap<Read, Parties> {
-    let carries = |file: &File, version: usize| {
-        let Some(version) = file.versions.get(version) else { return false };
+fn parties(observation: &Observation, moves: &Moves, files: &Files) -> BTreeMap<Read, Parties> {
+    let carries = |at: Read| {
+        let file = &observation.files[at.0];
+        let Some(version) = file.versions.get(at.1) else { return false };
         let is_lost = version.was_written && version.evidence == observe::Evidence::Lost;
         let is_filled = version.content.as_ref().is_none_or(|content| content.size_bytes > 0);
         let is_semaphore = file.path.as_os_str().as_encoded_bytes().starts_with(SEMAPHORES);
-        (file.class == Class::Temporary && is_filled && !is_semaphore) || is_lost
+        let is_temporary = file.class == Class::Temporary && !files.known.contains_key(&at);
+        (is_temporary && is_filled && !is_semaphore) || is_lost
     };
     let mut parties: BTreeMap<Read, Parties> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {
@@ -271,7 +282,7 @@ fn parties(observation: &Observation, moves: &Moves) -> BTreeMap<Read, Parties> 
         let named = namings
             .flat_map(|naming| [(naming.to, naming.us, Side::Writes), (naming.from, naming.us, Side::Reads)]);
         for (version, us, side) in wrote.chain(read).chain(named) {
-            if !carries(&observation.files[version.0], version.1) {
+            if !carries(version) {
                 continue;
             }
             let parties = parties.entry(version).or_default();

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::exchanged::runs;
+use super::moves::Moves;
 use super::repositories::Tracked;
 use super::{Read, Surroundings};
 use crate::capture::observe::{self, Class, Content, File, LastChange, Observation, Version};
@@ -56,6 +58,9 @@ pub(super) struct Known {
 /// A path at which nothing stands at the end, and digest and size of each version that stood there, where they are known.
 pub(super) type Gone = (ArtifactPath, Vec<Option<(Digest, u64)>>);
 
+/// As many versions of files that came and went are recorded of a run: a build makes and removes very many.
+pub(super) const PASSING_MAX: usize = if cfg!(test) { 8 } else { 1_000 };
+
 pub(super) struct Files {
     pub(super) known: HashMap<Read, Known>,
     /// What is gone at the end, by number.
@@ -64,6 +69,8 @@ pub(super) struct Files {
     pub(super) metrics: Vec<MetricsFile>,
     pub(super) left_out: u64,
     pub(super) written_elsewhere: u64,
+    /// How many that came and went are left out, since there are too many.
+    pub(super) passing_left_out: u64,
     /// Those that are symbolic links, where that can still be seen.
     pub(super) links: Vec<Link>,
 }
@@ -92,6 +99,7 @@ impl Files {
             metrics: Vec::new(),
             left_out: 0,
             written_elsewhere: 0,
+            passing_left_out: 0,
             links: Vec::new(),
         };
         let executed: BTreeSet<usize> = observation
@@ -154,6 +162,56 @@ impl Files {
         files
     }
 
+    /// Adds files of the work that were made, read by others and removed again, where all that was read of them is known. A script that
+    /// was run and removed is no more than what its program was told. `moves` go by the names that last, and know nothing of these.
+    pub(super) fn add_passing(
+        &mut self,
+        observation: &Observation,
+        moves: &Moves,
+        around: &Surroundings<'_>,
+    ) {
+        let mut read: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        let mut scripts: BTreeSet<usize> = BTreeSet::new();
+        let others = observation.processes.iter().enumerate();
+        for (index, process) in others.filter(|(index, _)| !around.own.contains_key(index)) {
+            let opened = process.accesses.iter().filter(|access| access.read());
+            let opened = opened.map(|access| (access.file, access.version));
+            let named = moves.plain(index).iter().map(|naming| naming.from);
+            let is_passing = |(file, _): &Read| {
+                let file = &observation.files[*file];
+                file.class == Class::Temporary && !file.is_link
+            };
+            for (file, version) in opened.chain(named).filter(is_passing) {
+                if !runs(process, &observation.files[file].path) {
+                    read.entry(file).or_default().insert(version);
+                } else {
+                    scripts.insert(file);
+                }
+            }
+        }
+        let mut environments = Environments::of(around.root);
+        let mut room = PASSING_MAX;
+        for (index, read) in read.into_iter().filter(|(index, _)| !scripts.contains(index)) {
+            let file = &observation.files[index];
+            let Ok(path) = ArtifactPath::within(around.root, &file.path) else { continue };
+            let is_work = path.is_inside()
+                && read.iter().all(|version| file.versions[*version].content.is_some())
+                && roles::place_of_written(&file.path, around.root, around.home) == Place::Work
+                && !around.streams.contains(&file.path)
+                && !around.rules.ignores(&file.path, false)
+                && !environments.have(&file.path);
+            match room.checked_sub(file.versions.len()) {
+                _ if !is_work => {}
+                Some(left) => {
+                    room = left;
+                    self.add_gone(index, file, &path, around);
+                    self.add_versions((index, file), &path, (false, false), around);
+                }
+                None => self.passing_left_out += 1,
+            }
+        }
+    }
+
     fn add_environment(&mut self, file: &File) {
         let stamp = file.versions.first().and_then(|version| version.stamp);
         self.environment.push(EnvironmentFile { path: file.path.clone(), stamp });
@@ -194,19 +252,32 @@ impl Files {
             return;
         }
         if !file.exists {
-            let path = match around.copy.filter(|_| path.is_inside()) {
-                Some(copy) => below(&copy.name, &path),
-                None => path.clone(),
-            };
-            let content = |version: &Version| {
-                let content = version.content.as_ref()?;
-                Some((Digest::from_bytes(content.digest.0), content.size_bytes))
-            };
-            self.gone.insert(index, (path, file.versions.iter().map(content).collect()));
+            self.add_gone(index, file, &path, around);
         }
-        if may_be_recorded {
-            return;
+        if !may_be_recorded {
+            self.add_versions((index, file), &path, (executed, is_metrics), around);
         }
+    }
+
+    fn add_gone(&mut self, index: usize, file: &File, path: &ArtifactPath, around: &Surroundings<'_>) {
+        let path = match around.copy.filter(|_| path.is_inside()) {
+            Some(copy) => below(&copy.name, path),
+            None => path.clone(),
+        };
+        let content = |version: &Version| {
+            let content = version.content.as_ref()?;
+            Some((Digest::from_bytes(content.digest.0), content.size_bytes))
+        };
+        self.gone.insert(index, (path, file.versions.iter().map(content).collect()));
+    }
+
+    fn add_versions(
+        &mut self,
+        (index, file): (usize, &File),
+        path: &ArtifactPath,
+        (executed, is_metrics): (bool, bool),
+        around: &Surroundings<'_>,
+    ) {
         let last = file.versions.len() - 1;
         for (number, version) in file.versions.iter().enumerate() {
             let digest = version.content.map(|content| Digest::from_bytes(content.digest.0));
@@ -220,7 +291,7 @@ impl Files {
                 _ => Role::Data,
             };
             let path = match around.copy {
-                Some(copy) if version.was_written && path.is_inside() => below(&copy.name, &path),
+                Some(copy) if version.was_written && path.is_inside() => below(&copy.name, path),
                 Some(copy) if !version.was_written && !path.is_inside() => {
                     let stood_for = ArtifactPath::within(around.root, &copy.stands_for(&file.path));
                     stood_for.unwrap_or_else(|_| path.clone())

@@ -134,8 +134,14 @@ struct Done {
 }
 
 fn run(shell: &str, script: &str) -> Option<Done> {
+    run_ignoring("", shell, script)
+}
+
+/// Runs a script in a workspace that is not to record some files.
+fn run_ignoring(ignored: &str, shell: &str, script: &str) -> Option<Done> {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
+    std::fs::write(root.join(".lineageignore"), ignored).unwrap();
     for number in 0..INPUTS {
         std::fs::write(root.join(format!("in{number}")), format!("mark{number}\n")).unwrap();
     }
@@ -224,8 +230,12 @@ fn shown(steps: &[Step]) -> String {
 const TRIES_MAX: usize = 8;
 
 fn check(shell: &str, script: &str, is_exact: bool) {
+    check_ignoring("", shell, script, is_exact);
+}
+
+fn check_ignoring(ignored: &str, shell: &str, script: &str, is_exact: bool) {
     for number in 1..=if is_exact { TRIES_MAX } else { 1 } {
-        let Some(Done { held, said, steps }) = run(shell, script) else { return };
+        let Some(Done { held, said, steps }) = run_ignoring(ignored, shell, script) else { return };
         for (output, marks) in &held {
             let missing: Vec<&String> = marks.difference(&said[output]).collect();
             assert!(
