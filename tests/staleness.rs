@@ -94,6 +94,29 @@ fn what_a_command_makes_no_more_when_it_runs_again_is_left_over_and_not_to_be_do
 }
 
 #[test]
+fn what_a_command_makes_in_a_folder_for_each_run_is_of_its_own_run() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("data", b"1\n");
+    place.write("train.sh", b"n=$(ls out 2> /dev/null | wc -l)\nmkdir -p out/$n\nsort data > out/$n/model\n");
+    let train = || run(&place, &["sh", "train.sh"]);
+    if !train() {
+        return;
+    }
+    run(&place, &["sh", "-c", "cat out/0/model > report"]);
+    place.write("data", b"2\n");
+    assert_eq!(paths(&place.status().1["stale"]), ["out/0/model", "report"]);
+    train();
+    // What it made before is what it was; what was made from that may be wanted from the new one.
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["older"])), (1, vec!["out/0/model"]), "{report:#}");
+    assert_eq!(paths(&report["doubtful"]), ["report"], "{report:#}");
+    run(&place, &["sh", "-c", "cat out/1/model > report"]);
+    let (code, report) = place.status();
+    assert_eq!((code, paths(&report["older"])), (0, vec!["out/0/model"]), "{report:#}");
+}
+
+#[test]
 fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
     let place = Place::empty();
     place.ok(&["init"]);

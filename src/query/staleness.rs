@@ -331,13 +331,13 @@ impl Ancestry {
                 let Some(pass) = pass.filter(|_| !is_said) else { continue };
                 let Some((fate, causes)) = passes.fate(pass, *start, target)? else { continue };
                 let causes = named(&causes);
-                is_said = fate != Fate::Settled;
+                is_said = !matches!(fate, Fate::Settled | Fate::Older);
                 match fate {
                     Fate::Stale if is_certain => file.stale = causes,
                     Fate::Stale => file.may_be = causes,
                     Fate::LeftAsIs(run) => (file.may_be, file.left_by) = (causes, Some(run)),
                     Fate::LeftOver(run) => file.left_over = Some((run, causes)),
-                    Fate::Settled => file.settled = causes,
+                    Fate::Settled | Fate::Older => file.settled = causes,
                 }
             }
             if let Some(pass) = carried.as_ref().filter(|_| !is_said && file.kept_up.is_empty())

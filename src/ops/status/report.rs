@@ -18,8 +18,9 @@ pub struct StatusReport {
     /// neither wrote nor read them, but wrote others there that it had written with them: it may make them no more.
     pub left_over: Vec<LeftOver>,
     /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
-    /// stands for its own run. Likewise those that a build tool left as they were
-    /// when it ran again, and those that their command makes no more, and somebody took away. That is no fault.
+    /// stands for its own run. Likewise those that a build tool left as they were when it ran again, those that their command makes no
+    /// more, and somebody took away, and those of which their command has made another, of the same name, in another folder. That is no
+    /// fault.
     pub older: Vec<StaleFile>,
     /// Files to which nothing leads that is no longer so but through what a command read and wrote on, such as the database in which
     /// many trainings note themselves. That is no fault.

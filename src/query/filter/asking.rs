@@ -178,7 +178,7 @@ impl<'a, T: Table> Asking<'a, T> {
         // Rows without the metric they are sorted by come last, and stand in another index.
         if let Order::Metric { number, .. } = order
             && more == Some(false)
-            && !plan::wants_metric(self.search.expr(), number)
+            && !self.search.wants_metric(number)
         {
             let table = self.table;
             let cheapest = choice.rivals.cheapest(total, &|source, bound| count(table, source, bound))?;

@@ -71,16 +71,18 @@ pub(crate) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
     found
 }
 
-/// Returns true where only rows that have a value for a metric can answer.
-pub(crate) fn wants_metric(expr: Option<&Expr>, wanted: MetricNo) -> bool {
+/// Returns true where only rows that have a value of their own for a metric can answer, of those aggregates that are `their_own`: what
+/// a metric of a version of a model came to is asked of its run.
+pub(crate) fn wants_metric(
+    expr: Option<&Expr>,
+    wanted: MetricNo,
+    their_own: impl Fn(Aggregate) -> bool,
+) -> bool {
     expr.is_some_and(|expr| {
         conjuncts(expr).iter().any(|part| match part {
-            // How many points there are is known where there are none.
-            Expr::Compare(Comparison { field: Field::Metric { number, aggregate, .. }, .. }) => {
-                *number == wanted && *aggregate != Aggregate::Count
-            }
-            Expr::Has(Field::Metric { number, aggregate, .. }) => {
-                *number == wanted && *aggregate != Aggregate::Count
+            Expr::Compare(Comparison { field: Field::Metric { number, aggregate, .. }, .. })
+            | Expr::Has(Field::Metric { number, aggregate, .. }) => {
+                *number == wanted && their_own(*aggregate)
             }
             _ => false,
         })

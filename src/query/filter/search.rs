@@ -12,7 +12,7 @@ use crate::query::filter::reach::Reach;
 use crate::query::filter::syntax::parse_operand;
 use crate::query::filter::truth::sorted_by_cost;
 use crate::query::filter::value::Value;
-use crate::store::{Snapshot, Term};
+use crate::store::{MetricNo, Snapshot, Term};
 
 /// What is asked.
 #[derive(Debug, Clone, Default)]
@@ -234,6 +234,15 @@ impl Search {
 
     pub(super) fn expr(&self) -> Option<&Expr> {
         self.checked.as_ref().map(|checked| &checked.expr)
+    }
+
+    /// Tells whether only rows that have a value of their own for a metric can answer.
+    pub(super) fn wants_metric(&self, wanted: MetricNo) -> bool {
+        plan::wants_metric(self.expr(), wanted, |aggregate| match self.subject {
+            Subject::Models => aggregate == Aggregate::Last,
+            // How many points there are is known where there are none.
+            Subject::Runs => aggregate != Aggregate::Count,
+        })
     }
 
     /// Says whether there is a condition or an order.

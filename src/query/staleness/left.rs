@@ -8,8 +8,10 @@
 //!   whatever was read on the way to it.
 //! - Any other command neither wrote the file nor read it, and wrote others in the same folder that it had written with the file: it may
 //!   make no such file any more, the sixth part of what is now in five.
+//! - One that did not read it and wrote a file of its name elsewhere makes one in a folder for each run, or for each of its settings: a
+//!   dated folder of results, an entry of a cache. The file is what it was, of an earlier run; but what was made from it is in doubt.
 //! - One that read the file may have found it as it should be, or have gone on with it since it was there already; one that wrote files of
-//!   other names may make one for each run, or for each of its settings. That is a doubt, and so is what was made from such files.
+//!   other names may make one for each run, too. That is a doubt, and so is what was made from such files.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -57,7 +59,9 @@ pub(super) struct Left<'a> {
     /// Those in both of two lists.
     in_both: HashMap<[ListNo; 2], ListNo>,
     /// The folders in which two runs wrote the same file.
-    folders: HashMap<[RunNo; 2], Folders>,
+    folders: HashMap<[RunNo; 2], Words>,
+    /// The names of files that the second of two runs wrote where the first wrote none.
+    names: HashMap<[RunNo; 2], Words>,
 }
 
 type CommandNo = usize;
@@ -66,8 +70,8 @@ type ListNo = usize;
 /// The list that has no run.
 const NOBODY: ListNo = 0;
 
-/// Folders, by their names.
-type Folders = Rc<HashSet<Vec<u8>>>;
+/// Folders or files, by their names.
+type Words = Rc<HashSet<Vec<u8>>>;
 
 /// The command line of a run, and where it was given.
 #[derive(PartialEq, Eq, Hash)]
@@ -124,6 +128,8 @@ pub(super) enum Fate {
     LeftAsIs(RunNo),
     /// Likewise; its command makes it no more, as this run shows.
     LeftOver(RunNo),
+    /// Likewise; its command makes another for each run.
+    Older,
     /// It needs nothing.
     Settled,
 }
@@ -144,6 +150,7 @@ impl<'a> Left<'a> {
             lists: vec![Rc::default()],
             in_both: HashMap::new(),
             folders: HashMap::new(),
+            names: HashMap::new(),
         }
     }
 
@@ -344,9 +351,10 @@ impl<'a> Left<'a> {
                 return Ok(Fate::Settled);
             }
         }
-        Ok(match !readers.is_empty() || !self.wrote_beside([own, last], made)? {
-            true => Fate::LeftAsIs(last),
-            false => Fate::LeftOver(last),
+        Ok(match readers.is_empty() {
+            true if self.wrote_beside([own, last], made)? => Fate::LeftOver(last),
+            true if self.wrote_namesake([own, last], made)? => Fate::Older,
+            _ => Fate::LeftAsIs(last),
         })
     }
 
@@ -394,6 +402,24 @@ impl<'a> Left<'a> {
             }
         };
         Ok(folders.contains(self.snapshot.artifact_path(artifact)?.folder()))
+    }
+
+    /// Tells whether the second of two runs wrote a file of the same name where the first wrote none.
+    fn wrote_namesake(&mut self, runs: [RunNo; 2], artifact: ArtifactNo) -> Result<bool> {
+        let names = match self.names.get(&runs) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let [one, other] = [self.written_by(runs[0])?, self.written_by(runs[1])?];
+                let mut names = HashSet::new();
+                for path in other.difference(&one) {
+                    names.insert(self.snapshot.path(*path)?.file_name().to_vec());
+                }
+                let names = Rc::new(names);
+                self.names.insert(runs, Rc::clone(&names));
+                names
+            }
+        };
+        Ok(names.contains(self.snapshot.artifact_path(artifact)?.file_name()))
     }
 
     fn written_by(&self, run: RunNo) -> Result<HashSet<PathNo>> {

@@ -173,7 +173,7 @@ impl<'a> Passes<'a> {
                             true => Fate::Stale,
                             false => left.fate_on_way(ancestry.run_of(at), moved, read.seen.artifact)?,
                         };
-                        let is_doubt = matches!(fate, Fate::LeftAsIs(_) | Fate::LeftOver(_));
+                        let is_doubt = matches!(fate, Fate::LeftAsIs(_) | Fate::LeftOver(_) | Fate::Older);
                         if is_doubt {
                             fresh.doubt();
                         }

@@ -1,6 +1,6 @@
 //! Of two ways to the answers, a search costs no more than twice the cheaper one, and says which it went.
 
-use crate::model::{Fact, MetricValue, ModelVersion, NodeId, Timestamp};
+use crate::model::{Fact, Metric, MetricValue, ModelVersion, NodeId, Run, RunId, RunKind, Timestamp};
 use crate::query::filter::{Explanation, Outside, Search, SearchRequest, Subject, search_models};
 use crate::store::tests::world::store_of;
 
@@ -24,9 +24,14 @@ fn facts(rare_from: i32) -> Vec<Fact> {
 
 /// Asks for the best versions of `rare`; returns them and how they were found.
 fn best(rare_from: i32, limit: usize) -> (Vec<String>, Explanation) {
-    let (_place, snapshot) = store_of(&facts(rare_from));
+    best_of(&facts(rare_from), "name = rare", limit)
+}
+
+/// Asks for the best versions that answer.
+fn best_of(facts: &[Fact], filter: &str, limit: usize) -> (Vec<String>, Explanation) {
+    let (_place, snapshot) = store_of(facts);
     let request = SearchRequest {
-        filters: vec!["name = rare".to_owned()],
+        filters: vec![filter.to_owned()],
         sort: vec!["-f1".to_owned()],
         limit,
         ..SearchRequest::default()
@@ -71,4 +76,20 @@ fn answers_that_are_spread_are_found_in_order_unless_that_is_dearer() {
     assert!(versions[90..].iter().all(|version| version.ends_with("0.0.0")), "{versions:?}");
     assert!(how.looked_at <= 200, "{how:?}");
     assert_eq!(how.source, "name = rare");
+}
+
+#[test]
+fn a_version_with_no_such_metric_of_its_own_is_found_by_what_its_run_measured() {
+    let (at, run) = (Timestamp::from_micros(0), NodeId::from_u128(1));
+    let started = Run::new(run, RunId::at(at), "r", RunKind::Library, at, 1);
+    let value = MetricValue::new(0.5).unwrap();
+    let measured = Metric { owner: run, name: "f1".to_owned(), step: 0, at, value };
+    let model = ModelVersion::new(NodeId::from_u128(2), "m", "1.0.0".to_owned(), at);
+    let model = ModelVersion { run: Some(run), ..model };
+    let facts = [Fact::RunStarted(started), Fact::Metrics(vec![measured]), Fact::ModelRegistered(model)];
+    for (filter, expected) in
+        [("first(f1) = 0.5", &["1.0.0"][..]), ("first(f1) < 0.5", &[]), ("f1 = 0.5", &[])]
+    {
+        assert_eq!(best_of(&facts, filter, 3).0, expected, "{filter}");
+    }
 }
