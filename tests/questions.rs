@@ -225,13 +225,17 @@ fn what_was_printed_and_is_typed_in_another_folder_is_led_on() {
 fn a_program_that_crashed_has_failed_and_one_that_was_ended_is_interrupted() {
     let place = Place::empty();
     place.ok(&["init"]);
-    for (signal, status) in
-        [("ABRT", "failed"), ("SEGV", "failed"), ("TERM", "interrupted"), ("KILL", "interrupted")]
-    {
+    for (signal, status) in [
+        ("ABRT", "failed"),
+        ("SEGV", "failed"),
+        ("PIPE", "failed"),
+        ("TERM", "interrupted"),
+        ("KILL", "interrupted"),
+    ] {
         place.run(&["run", "-q", "--", "sh", "-c", &format!("ulimit -c 0; kill -{signal} $$")]);
         assert_eq!(place.runs()[0]["status"], status, "{signal}");
     }
-    assert_eq!(runs(&place, "status = failed"), 2);
+    assert_eq!(runs(&place, "status = failed"), 3);
 }
 
 #[test]

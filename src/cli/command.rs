@@ -68,8 +68,16 @@ commands! {
     "man" Man(man::Man),
 }
 
+const STAYS: &str = "what is recorded stays; `lineage models delete NAME@VERSION` withdraws a version of a model, and \
+                     `lineage gc` drops kept bytes that nothing needs";
+
 /// Words that other tools have for ours: the words, and what to type.
-const MEANT: [(&[&str], &str); 9] = [
+const MEANT: [(&[&str], &str); 14] = [
+    (&["undo"], STAYS),
+    (&["rm"], STAYS),
+    (&["remove"], STAYS),
+    (&["delete"], STAYS),
+    (&["forget"], STAYS),
     (&["runs"], "`lineage log` lists the runs"),
     (&["list"], "`lineage log` lists the runs, `lineage models` the models"),
     (&["ls"], "`lineage log` lists the runs, `lineage models` the models"),

@@ -168,7 +168,10 @@ impl OfRun {
 fn current_run(surroundings: &Surroundings) -> Result<(Workspace, NodeId)> {
     let run = run_around().ok_or_else(|| {
         Error::request("this is not part of a run")
-            .hint("it is meant for use inside a command under `lineage run -- COMMAND`")
+            .hint(
+                "it is meant for use inside a command under `lineage run -- COMMAND`; `lineage metric` and `lineage param` \
+                 take `--run RUN` for one that has ended",
+            )
     })?;
     let workspace = workspace_around()?.map_or_else(|| surroundings.workspace(), Ok)?;
     match ended(&workspace, run)? {

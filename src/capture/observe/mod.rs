@@ -256,13 +256,15 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Tells whether it ended by a signal for a fault of its own, and was not ended by somebody.
+    /// Tells whether it ended by a signal for a fault of its own, and was not ended by somebody. To print on when whoever reads that
+    /// has gone is one.
     pub fn is_fault(self) -> bool {
-        const FAULTS: [i32; 9] = [
+        const FAULTS: [i32; 10] = [
             libc::SIGABRT,
             libc::SIGBUS,
             libc::SIGFPE,
             libc::SIGILL,
+            libc::SIGPIPE,
             libc::SIGSEGV,
             libc::SIGSYS,
             libc::SIGTRAP,
