@@ -223,6 +223,22 @@ fn two_runs_at_once_that_claim_one_version_are_both_named() {
 }
 
 #[test]
+fn a_lock_that_two_runs_have_open_at_once_is_no_doubt() {
+    let scratch = Scratch::new(&[]);
+    if !scratch.has_net() {
+        return;
+    }
+    let both = |script: &str| {
+        scratch
+            .shell(&format!("for i in 1 2; do \"$LINEAGE\" run -- sh -c '{script}; sleep 0.5' & done; wait"));
+    };
+    both("exec 9> x.lock");
+    assert_eq!(scratch.status("doubtful"), [""; 0]);
+    both("echo one > x.lock");
+    assert_eq!(scratch.status("doubtful"), ["x.lock"]);
+}
+
+#[test]
 fn an_interrupted_run_is_listed_until_the_same_command_was_run_again() {
     let scratch = Scratch::new(&[]);
     if !scratch.has_net() {

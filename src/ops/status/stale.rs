@@ -296,8 +296,11 @@ impl Looking<'_> {
             if !self.is_as_recorded(*at) || stale.contains(&file.artifact) {
                 continue;
             }
+            // Where nothing stands in a file, as in a lock, it is no matter who made it.
+            let is_empty = file.artifact.has_content() && file.artifact.size_bytes == 0;
+            let claims = if is_empty { Vec::new() } else { query::also_claimed_by(self.snapshot, write)? };
             let mut others = Vec::new();
-            for other in query::also_claimed_by(self.snapshot, write)? {
+            for other in claims {
                 // At the same path, but of its own workspace.
                 if self.here.has_run(self.snapshot, other)? {
                     others.push(other);
