@@ -187,11 +187,11 @@ fn what_a_run_at_work_has_removed_and_measured_is_told() {
     let Some(mut waiting) = Waiting::new(script, "true") else { return };
     let place = &waiting.place;
     let so_far = place.json(&["show", "long"])["so_far"].clone();
-    assert_eq!(so_far["removed"], serde_json::json!(["e"]));
+    assert_eq!(so_far["removed"], serde_json::json!(["e", "g"]));
     assert_eq!(so_far["metrics"], serde_json::json!([{"name": "acc", "value": 0.5, "step": null}]));
     let text = place.ok(&["show", "long"]).stdout;
     assert!(text.contains("  metric   acc = 0.5  so far\n"), "{text}");
-    assert!(text.contains("  removed  1 file\n           e\n"), "{text}");
+    assert!(text.contains("  removed  2 files\n           e\n           g\n"), "{text}");
     assert_eq!(place.json(&["show", "h"])["so_far"][0]["removed_at"], Value::Null);
     waiting.finish();
     assert_eq!(waiting.shown()["metrics"][0]["value"], 0.5);
