@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Read;
 use super::circles::circles;
-use super::files::Files;
+use super::files::{Files, is_filled};
 use super::moves::Moves;
 use crate::capture::observe::{self, Access, Class, Observation, Version};
 use crate::ops::run::name::{self, Given};
@@ -263,10 +263,9 @@ fn parties(observation: &Observation, moves: &Moves, files: &Files) -> BTreeMap<
         let file = &observation.files[at.0];
         let Some(version) = file.versions.get(at.1) else { return false };
         let is_lost = version.was_written && version.evidence == observe::Evidence::Lost;
-        let is_filled = version.content.as_ref().is_none_or(|content| content.size_bytes > 0);
         let is_semaphore = file.path.as_os_str().as_encoded_bytes().starts_with(SEMAPHORES);
         let is_temporary = file.class == Class::Temporary && !files.known.contains_key(&at);
-        (is_temporary && is_filled && !is_semaphore) || is_lost
+        (is_temporary && is_filled(version) && !is_semaphore) || is_lost
     };
     let mut parties: BTreeMap<Read, Parties> = BTreeMap::new();
     for (index, process) in observation.processes.iter().enumerate() {

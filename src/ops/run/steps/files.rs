@@ -196,6 +196,7 @@ impl Files {
             let Ok(path) = ArtifactPath::within(around.root, &file.path) else { continue };
             let is_work = path.is_inside()
                 && read.iter().all(|version| file.versions[*version].content.is_some())
+                && read.iter().any(|version| is_filled(&file.versions[*version]))
                 && roles::place_of_written(&file.path, around.root, around.home) == Place::Work
                 && !around.streams.contains(&file.path)
                 && !around.rules.ignores(&file.path, false)
@@ -328,6 +329,11 @@ fn known_bytes(file: &File) -> measured::Known {
         Some(Version { evidence: observe::Evidence::Lost, .. }) => measured::Known::Lost,
         _ => measured::Known::Nothing,
     }
+}
+
+/// Tells whether anything stands in a version, for all that is known.
+pub(super) fn is_filled(version: &Version) -> bool {
+    version.content.as_ref().is_none_or(|content| content.size_bytes > 0)
 }
 
 /// Tells whether a version stood there before the run, and whoever read it read what nobody knows: it was replaced or removed from
