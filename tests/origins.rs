@@ -234,7 +234,7 @@ fn a_lock_that_two_runs_have_open_at_once_is_no_doubt() {
     };
     both("exec 9> x.lock");
     assert_eq!(scratch.status("doubtful"), [""; 0]);
-    both("echo one > x.lock");
+    both("exec 9> x.lock; echo one >&9");
     assert_eq!(scratch.status("doubtful"), ["x.lock"]);
 }
 
