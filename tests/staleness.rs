@@ -117,6 +117,20 @@ fn what_a_command_makes_in_a_folder_for_each_run_is_of_its_own_run() {
 }
 
 #[test]
+fn what_a_run_makes_for_its_own_use_in_the_place_of_what_another_one_made_is_told_as_removed() {
+    let place = Place::empty();
+    place.ok(&["init"]);
+    place.write("d", b"2\n1\n");
+    if !run(&place, &["sh", "-c", "sort d > model"]) {
+        return;
+    }
+    run(&place, &["sh", "-c", "sort -r d > model; cat model > seen; rm model"]);
+    assert_eq!(paths(&place.status().1["removed"]), ["model"]);
+    run(&place, &["sh", "-c", "sort d > own; cat own > seen; rm own"]);
+    assert_eq!(paths(&place.status().1["removed"]), ["model"]);
+}
+
+#[test]
 fn what_a_command_brings_up_to_date_is_as_new_as_what_it_read_last() {
     let place = Place::empty();
     place.ok(&["init"]);

@@ -39,7 +39,7 @@ use crate::render;
 /// older: of an earlier run of a command that has gone on since in what it reads and writes, such as a table of results, or left as
 /// it was by a build tool, such as make, DVC or Snakemake, that ran again with what there is now, or compared with what would be
 /// written; or left over, not read by anybody, and taken away; or of which its command has made another, of the same name, in
-/// another folder, as one that makes a dated folder for each run.
+/// a folder of another date, number or hash.
 /// carried: goes back to what has changed only through what a command on the way read and wrote on, such as the database of
 /// all trainings.
 ///

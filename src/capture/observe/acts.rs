@@ -299,14 +299,14 @@ impl Net<'_> {
             }
             Err(error) if error.kind() == ErrorKind::NotFound && intent.creates => {
                 match act.thread.find_to_come(place, &mut self.folders, act.us) {
-                    Ok(path) => {
+                    Ok((path, has_folder)) => {
                         self.settle_path(&path);
                         self.disturb(&path);
                         let (who, us, follows) = (act.who, act.us, intent.follows && !intent.exclusive);
                         let (reads, is_heard) = (intent.reads, self.listen_for(&path));
                         self.expect(
                             act.thread.tid,
-                            Pending::Create { who, path, us, follows, reads, is_heard },
+                            Pending::Create { who, path, us, follows, reads, is_heard, has_folder },
                         );
                     }
                     Err(error) => self.say_too_long(act, &error),

@@ -35,14 +35,22 @@ impl Net<'_> {
 
     /// Expects something new under a name that must be free.
     pub(super) fn make(&mut self, act: Act<'_>, place: &Place) {
-        if let Ok(path) = act.thread.find_to_come(place, &mut self.folders, act.us) {
+        if let Ok((path, has_folder)) = act.thread.find_to_come(place, &mut self.folders, act.us) {
             self.settle_path(&path);
             if act.thread.look(place, false).is_err() {
                 self.disturb(&path);
                 let (who, us) = (act.who, act.us);
                 self.expect(
                     act.thread.tid,
-                    Pending::Create { who, path, us, follows: false, reads: false, is_heard: false },
+                    Pending::Create {
+                        who,
+                        path,
+                        us,
+                        follows: false,
+                        reads: false,
+                        is_heard: false,
+                        has_folder,
+                    },
                 );
             }
         }
@@ -101,7 +109,7 @@ impl Net<'_> {
             // Two names of one file: the call does nothing.
             return Ok(());
         }
-        let Ok(to) = act.thread.find_to_come(&to, &mut self.folders, act.us) else {
+        let Ok((to, _)) = act.thread.find_to_come(&to, &mut self.folders, act.us) else {
             return Ok(());
         };
         self.settle_path(&to);
@@ -149,7 +157,7 @@ impl Net<'_> {
             let b = (None, target.path);
             self.expect(act.thread.tid, Pending::Exchange { who, a: (None, from), b, look, us });
         } else if source.look.is_folder()
-            && let Ok(to) = act.thread.find_to_come(to, &mut self.folders, act.us)
+            && let Ok((to, _)) = act.thread.find_to_come(to, &mut self.folders, act.us)
         {
             self.disturb(&to);
             self.disturb(&from);
@@ -170,7 +178,8 @@ impl Net<'_> {
             return Ok(());
         }
         let source = act.thread.find(&from, flags & FOLLOW != 0);
-        let (Ok(source), Ok(path)) = (source, act.thread.find_to_come(&to, &mut self.folders, act.us)) else {
+        let path = act.thread.find_to_come(&to, &mut self.folders, act.us);
+        let (Ok(source), Ok((path, _))) = (source, path) else {
             return Ok(());
         };
         self.settle_path(&path);

@@ -25,6 +25,8 @@ pub(super) enum Pending {
         reads: bool,
         /// The end of the opening that makes it will be heard.
         is_heard: bool,
+        /// The folder was there, so that nothing stood in the way.
+        has_folder: bool,
     },
     Rename {
         who: Who,
@@ -188,7 +190,13 @@ impl Net<'_> {
             return true;
         }
         match pending {
-            Pending::Create { who, path, us, follows, reads, is_heard } => {
+            // Where another one was about to make it later, that one found the folder there.
+            Pending::Create { path, has_folder: false, .. }
+                if self.pending_paths.get(path.as_os_str()).is_some_and(|other| *other != tid) =>
+            {
+                false
+            }
+            Pending::Create { who, path, us, follows, reads, is_heard, .. } => {
                 self.was_created((*who, tid), path, *us, *follows, (*reads, *is_heard))
             }
             Pending::Rename { who, what, look, from, to, us } => {

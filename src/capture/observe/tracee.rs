@@ -359,13 +359,22 @@ impl Thread {
     }
 
     /// Returns the path that a file will have as [`Thread::find_new`] does; where its folder is not there yet either, as it will be
-    /// when somebody else makes that before the call is done.
-    pub(super) fn find_to_come(&self, place: &Place, folders: &mut Folders, us: i64) -> Result<PathBuf> {
+    /// when somebody else makes that before the call is done; and whether its folder is there.
+    pub(super) fn find_to_come(
+        &self,
+        place: &Place,
+        folders: &mut Folders,
+        us: i64,
+    ) -> Result<(PathBuf, bool)> {
         let mut names = Vec::new();
         let mut at = place.clone();
         loop {
             match self.find_new(&at, folders, us) {
-                Ok(path) => return Ok(names.into_iter().rev().fold(path, |path, name| path.join(name))),
+                Ok(path) => {
+                    let has_folder = names.is_empty();
+                    let path = names.into_iter().rev().fold(path, |path, name| path.join(name));
+                    return Ok((path, has_folder));
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let Some((folder, name)) = at.split() else { return Err(error) };
                     names.push(name);

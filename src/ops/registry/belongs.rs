@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::model::{Artifact, CaptureLevel, Digest, NodeId, RunKind};
+use crate::model::{Artifact, CaptureLevel, Digest, NodeId, Remark, RunKind};
 use crate::ops::Workspace;
 use crate::ops::registry::artifacts::Found;
 use crate::ops::restore::is_to_be_had;
@@ -60,14 +60,15 @@ pub(super) fn check(
 }
 
 /// Checks that a run may have written the files of a version, named as `files`, though none that is recorded did: not one whose writing
-/// was seen, and that wrote other files.
+/// was seen, all that it was, and that wrote other files.
 ///
 /// # Errors
 /// A request error where it did not; nothing is registered then.
 pub(super) fn check_may_be_unseen(snapshot: &Snapshot, run: &RunHead, files: &str) -> Result<()> {
     let is_of_command = matches!(run.view.run.kind, RunKind::Command | RunKind::Pipeline);
     let was_seen = is_of_command && run.view.level() != Some(CaptureLevel::Nothing);
-    if !was_seen || !wrote_anything(snapshot, run.view.number)? {
+    let has_ignored = run.view.remarks.iter().flat_map(|said| &said.remarks).any(Remark::is_of_ignored_files);
+    if !was_seen || has_ignored || !wrote_anything(snapshot, run.view.number)? {
         return Ok(());
     }
     Err(Error::request(format!("run {} was not seen to write {files}", run.tail))

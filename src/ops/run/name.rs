@@ -38,6 +38,26 @@ pub(super) fn default_name(words: &[String]) -> String {
     })
 }
 
+/// Returns what a command line has in common with others of the same program: its script, or the program and what it was told to do,
+/// where that is its first word; `None` where that is not plain.
+pub(crate) fn program(words: &[String]) -> Option<[&str; 2]> {
+    let mut words = words;
+    while let Some(rest) = wrapped(words) {
+        words = rest;
+    }
+    let (program, arguments) = words.split_first()?;
+    let name = program.rsplit('/').next()?;
+    match given(name, arguments.iter().map(String::as_str)) {
+        Some(Given::Script(script) | Given::Module(script)) => Some([script, ""]),
+        None if stem(name).is_some() => Some([program, ""]),
+        None if interpreter(name).is_some() => None,
+        None => {
+            let told = arguments.first().filter(|word| !word.starts_with('-'));
+            Some([program, told.map_or("", String::as_str)])
+        }
+    }
+}
+
 /// Tells whether the name of a run says what was run: that of an interpreter could be anything.
 pub(crate) fn is_telling(name: &str) -> bool {
     interpreter(name).is_none() && name != "command"
@@ -207,6 +227,21 @@ mod tests {
             assert_eq!(default_name(&words), expected, "{line}");
         }
         assert_eq!(default_name(&[]), "command");
+    }
+
+    #[test]
+    fn a_script_is_the_same_whatever_its_words_and_a_program_for_the_same_task() {
+        let is_same = |one: &str, other: &str| {
+            let [one, other] =
+                [one, other].map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            program(&one).is_some() && program(&one) == program(&other)
+        };
+        assert!(is_same("python t.py --lr 1", "env A=1 python -u t.py --lr 2"));
+        assert!(is_same("snakemake --cores 1", "timeout 6 snakemake --cores 1 --rerun-incomplete"));
+        assert!(is_same("./t.sh 1", "./t.sh 2"));
+        assert!(!is_same("make train", "make clean"));
+        assert!(!is_same("sh -c true", "sh -c true"));
+        assert!(!is_same("python a/t.py", "python b/t.py"));
     }
 
     #[test]

@@ -269,7 +269,7 @@ fn groups_of(
         for access in process.accesses.iter().filter(|_| !around.own.contains_key(&index)) {
             let path = &observation.files[access.file].path;
             let is_look = looks && taken_out::is_look(path, around.repositories)
-                || is_git && (taken_out::is_in_bare(path) || taken_out::is_rule(path));
+                || is_git && taken_out::is_in_bare(path);
             group.add(access, is_look, files);
         }
         for naming in moves.plain(index) {

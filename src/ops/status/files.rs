@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
@@ -205,6 +206,16 @@ impl Looking<'_> {
         Ok(())
     }
 
+    /// Tells whether another run had written at a path before one did.
+    fn was_written_before(&self, path: PathNo, write: &Write) -> Result<bool> {
+        let own = self.snapshot.run_of(write.step)?;
+        let found = self.snapshot.path_writes_until(path, write.at, |_, step, _| {
+            let is_other = self.snapshot.run_of(step)? != own;
+            Ok(if is_other { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found.is_break())
+    }
+
     /// Puts a file that is not there into its list.
     fn sort_out_gone(
         &mut self,
@@ -223,6 +234,7 @@ impl Looking<'_> {
             let run = |step| self.snapshot.run_of(step);
             if let Some(write) = file.writer
                 && run(write.step)? == run(removal.step)?
+                && !self.was_written_before(file.path_no, &write)?
             {
                 // What a run made for its own use is no file of the workspace.
                 self.report.compared -= 1;

@@ -9,7 +9,7 @@ use crate::model::{ArtifactPath, RemarkKind, Role, Run, RunKind, RunStatus};
 use crate::ops::host::host;
 use crate::query::registry::{ModelView, model_view};
 use crate::query::{Ancestry, RunHead, Write};
-use crate::store::{ArtifactNo, PathNo, RunNo};
+use crate::store::{ArtifactNo, Edge, PathNo, RunNo};
 
 /// A run that made files which are stale or lost, or has not taken up all that it was given: what is to be done again.
 #[derive(Debug, Clone)]
@@ -387,12 +387,26 @@ impl Looking<'_> {
     }
 
     fn add_touched(&self, run: RunNo, touched: &mut Touched) -> Result<()> {
+        let path = |edge: &Edge| self.snapshot.path_of(edge.artifact);
+        let (mut read, mut wrote, mut removed) = (HashSet::new(), HashMap::new(), HashMap::new());
         for step in self.snapshot.steps_of(run)? {
             let Some(edges) = self.snapshot.edges(step)? else { continue };
-            let read = edges.used.iter().filter(|edge| edge.role != Role::Environment);
-            touched.read.extend(read.map(|edge| self.snapshot.path_of(edge.artifact)));
-            touched.wrote.extend(edges.generated.iter().map(|edge| self.snapshot.path_of(edge.artifact)));
+            read.extend(edges.used.iter().filter(|edge| edge.role != Role::Environment).map(path));
+            for edge in &edges.generated {
+                let last = wrote.entry(path(edge)).or_insert(edge.at);
+                *last = edge.at.max(*last);
+            }
+            for edge in &edges.removed {
+                let last = removed.entry(edge.path).or_insert(edge.at);
+                *last = edge.at.max(*last);
+            }
         }
+        // What it made for its own use alone leads to no other run.
+        let is_passing = |path: &PathNo| {
+            wrote.get(path).zip(removed.get(path)).is_some_and(|(wrote, removed)| wrote <= removed)
+        };
+        touched.read.extend(read.iter().filter(|path| !is_passing(path)));
+        touched.wrote.extend(wrote.keys().filter(|path| !is_passing(path)));
         Ok(())
     }
 

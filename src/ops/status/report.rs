@@ -19,8 +19,8 @@ pub struct StatusReport {
     pub left_over: Vec<LeftOver>,
     /// Files that were made from earlier versions of what only the command that made them has written since, from run to run: each
     /// stands for its own run. Likewise those that a build tool left as they were when it ran again, those that their command makes no
-    /// more, and somebody took away, and those of which their command has made another, of the same name, in another folder. That is no
-    /// fault.
+    /// more, and somebody took away, and those of which their command has made another, of the same name, in a folder of another date,
+    /// number or hash. That is no fault.
     pub older: Vec<StaleFile>,
     /// Files to which nothing leads that is no longer so but through what a command read and wrote on, such as the database in which
     /// many trainings note themselves. That is no fault.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Looking;
 use crate::error::Result;
 use crate::model::{NodeId, Run, RunKind, RunStatus};
-use crate::ops::run::is_telling;
+use crate::ops::run::program;
 use crate::query::{self, RunHead};
 use crate::store::{GO_ON, RunNo, Store};
 
@@ -19,11 +19,10 @@ fn sameness(run: &Run) -> Sameness {
     (run.kind, run.folder.clone(), run.arguments.clone(), name)
 }
 
-/// Returns what a command has in common with others of the same program: what it is called and where it ran, where that says
-/// what was run.
-fn program(run: &Run) -> Option<(String, String)> {
-    let is_known = run.kind == RunKind::Command && is_telling(&run.name);
-    is_known.then(|| (run.name.clone(), run.folder.clone()))
+/// Returns what a command has in common with others of the same program that ran in the same folder.
+fn kin(run: &Run) -> Option<([String; 2], String)> {
+    let words = (run.kind == RunKind::Command).then_some(&run.arguments)?;
+    Some((program(words)?.map(str::to_owned), run.folder.clone()))
 }
 
 impl Looking<'_> {
@@ -37,7 +36,7 @@ impl Looking<'_> {
             Ok(GO_ON)
         })?;
         let (mut settled, mut listed): (HashSet<Sameness>, HashSet<Sameness>) = Default::default();
-        let mut programs: HashSet<(String, String)> = HashSet::new();
+        let mut programs: HashSet<([String; 2], String)> = HashSet::new();
         let mut repeated: HashSet<NodeId> = HashSet::new();
         for number in runs {
             let Some(view) = query::run_view(self.snapshot, number)? else {
@@ -52,7 +51,7 @@ impl Looking<'_> {
                     if !is_beside {
                         repeated.extend(run.rerun_of);
                         settled.insert(same);
-                        programs.extend(program(run));
+                        programs.extend(kin(run));
                     }
                     continue;
                 }
@@ -72,7 +71,7 @@ impl Looking<'_> {
                 RunStatus::Failed => self.report.failed.push(head),
                 // That no process of it is here says nothing.
                 _ if head.view.ended_at().is_none() && self.is_told_by_others(number, &head.view.run)? => {}
-                _ if program(&head.view.run).is_some_and(|program| programs.contains(&program)) => {
+                _ if kin(&head.view.run).is_some_and(|kin| programs.contains(&kin)) => {
                     self.report.interrupted_before += 1;
                 }
                 _ => self.report.interrupted.push(head),

@@ -8,8 +8,9 @@
 //!   whatever was read on the way to it.
 //! - Any other command neither wrote the file nor read it, and wrote others in the same folder that it had written with the file: it may
 //!   make no such file any more, the sixth part of what is now in five.
-//! - One that did not read it and wrote a file of its name elsewhere makes one in a folder for each run, or for each of its settings: a
-//!   dated folder of results, an entry of a cache. The file is what it was, of an earlier run; but what was made from it is in doubt.
+//! - One that did not read it and wrote a file of its name in another folder, whose name differs by digits, makes one for each run, or for
+//!   each of its settings: a dated folder of results, an entry of a cache. The file is what it was, of an earlier run; but what was made
+//!   from it is in doubt.
 //! - One that read the file may have found it as it should be, or have gone on with it since it was there already; one that wrote files of
 //!   other names may make one for each run, too. That is a doubt, and so is what was made from such files.
 
@@ -18,7 +19,7 @@ use std::rc::Rc;
 
 use super::{Causes, Moved, Now, Seen};
 use crate::error::Result;
-use crate::model::{NodeId, RunStatus, StepStatus};
+use crate::model::{ArtifactPath, NodeId, RunStatus, StepStatus};
 use crate::query::origin::Write;
 use crate::store::{ArtifactNo, GO_ON, PathNo, RunNo, Snapshot, StepNo};
 
@@ -60,7 +61,7 @@ pub(super) struct Left<'a> {
     in_both: HashMap<[ListNo; 2], ListNo>,
     /// The folders in which two runs wrote the same file.
     folders: HashMap<[RunNo; 2], Words>,
-    /// The names of files that the second of two runs wrote where the first wrote none.
+    /// The paths, without their digits, at which the second of two runs wrote and the first did not.
     names: HashMap<[RunNo; 2], Words>,
 }
 
@@ -404,7 +405,8 @@ impl<'a> Left<'a> {
         Ok(folders.contains(self.snapshot.artifact_path(artifact)?.folder()))
     }
 
-    /// Tells whether the second of two runs wrote a file of the same name where the first wrote none.
+    /// Tells whether the second of two runs wrote a file of the same name where the first wrote none, in folders that have digits in
+    /// their names where others do, or lie in such.
     fn wrote_namesake(&mut self, runs: [RunNo; 2], artifact: ArtifactNo) -> Result<bool> {
         let names = match self.names.get(&runs) {
             Some(known) => Rc::clone(known),
@@ -412,14 +414,14 @@ impl<'a> Left<'a> {
                 let [one, other] = [self.written_by(runs[0])?, self.written_by(runs[1])?];
                 let mut names = HashSet::new();
                 for path in other.difference(&one) {
-                    names.insert(self.snapshot.path(*path)?.file_name().to_vec());
+                    names.insert(without_numbers(&self.snapshot.path(*path)?));
                 }
                 let names = Rc::new(names);
                 self.names.insert(runs, Rc::clone(&names));
                 names
             }
         };
-        Ok(names.contains(self.snapshot.artifact_path(artifact)?.file_name()))
+        Ok(names.contains(&without_numbers(&self.snapshot.artifact_path(artifact)?)))
     }
 
     fn written_by(&self, run: RunNo) -> Result<HashSet<PathNo>> {
@@ -443,5 +445,30 @@ impl<'a> Left<'a> {
             Ok(GO_ON)
         })?;
         Ok(readers)
+    }
+}
+
+/// Returns a path with nothing in the place of each folder whose name has a digit in it: a date, a hash, a count.
+fn without_numbers(path: &ArtifactPath) -> Vec<u8> {
+    let folders = path.folder().split(|byte| *byte == b'/');
+    let numbered = |folder: &&[u8]| folder.iter().any(u8::is_ascii_digit);
+    let mut parts: Vec<&[u8]> =
+        folders.map(|folder| if numbered(&folder) { &b""[..] } else { folder }).collect();
+    parts.push(path.file_name());
+    parts.join(&b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_for_one_run_each_are_alike_but_for_digits() {
+        let of = |path: &str| without_numbers(&ArtifactPath::new(path).unwrap());
+        assert_eq!(of("out/2026-11-28/17-35/m.pt"), of("out/2026-11-29/09-01/m.pt"));
+        assert_eq!(of("cache/default-1f8e/a.arrow"), of("cache/default-77ab/a.arrow"));
+        assert_ne!(of("east/report"), of("west/report"));
+        assert_ne!(of("out/1/a"), of("out/2/b"));
+        assert_ne!(of("out/1/x/a"), of("out/2/a"));
     }
 }

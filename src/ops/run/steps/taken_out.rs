@@ -54,8 +54,8 @@ const ASKING: &[&str] = &["--batch-check", "--name-only", "--name-status", "--qu
 const COMPARING: &[&str] = &["commit", "describe", "ls-files", "rev-parse", "status", "update-index"];
 /// Those that say how files have changed, but for what makes them name which.
 const COMPARING_IF_ASKING: &[&str] = &["diff", "diff-files", "diff-index"];
-/// Files in which a repository says how git is to treat others.
-const RULES: &[&str] = &[".gitattributes", ".gitignore", ".gitmodules", ".mailmap"];
+/// With these they print the bytes that have changed.
+const PRINTING: &[&str] = &["--patch", "--patch-with-raw", "--verbose", "-p", "-u", "-v", "-vv"];
 /// Options before the command that have a value of their own.
 const VALUED: &[&str] = &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env"];
 
@@ -76,11 +76,6 @@ pub(super) fn compares(process: &Process) -> bool {
     is_git(process) && is_comparing(&words(process))
 }
 
-/// Returns true for a file that git reads to know how others are to be treated.
-pub(super) fn is_rule(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| RULES.iter().any(|rule| name == *rule))
-}
-
 fn words(process: &Process) -> Vec<&str> {
     process.arguments.iter().map(|word| word.to_str().unwrap_or_default()).collect()
 }
@@ -91,7 +86,10 @@ fn is_taking_out(words: &[&str]) -> bool {
 
 fn is_comparing(words: &[&str]) -> bool {
     command(words).is_some_and(|(command, words)| {
-        COMPARING.contains(&command) || COMPARING_IF_ASKING.contains(&command) && is_asking(&words)
+        let is_printing = words.iter().any(|word| PRINTING.contains(word));
+        let compares =
+            COMPARING.contains(&command) || COMPARING_IF_ASKING.contains(&command) && is_asking(&words);
+        compares && !is_printing
     })
 }
 
@@ -214,12 +212,13 @@ mod tests {
             ("git diff --abbrev=40 --full-index --raw", true),
             ("git diff --quiet HEAD", true),
             ("git diff", false),
+            ("git diff --raw -p", false),
+            ("git status -vv", false),
             ("git grep -n x", false),
             ("git hash-object -w a", false),
         ] {
             assert_eq!(is_comparing(&line.split(' ').collect::<Vec<_>>()), expected, "{line}");
         }
-        assert!(is_rule(Path::new("/w/a/.gitignore")) && !is_rule(Path::new("/w/gitignore")));
     }
 
     #[test]
