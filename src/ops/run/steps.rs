@@ -193,9 +193,11 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     let mut made = Vec::new();
     let (mut orders, mut lists_left_out) = (HashMap::new(), 0);
     let mut bound = Bound::of(&groups);
+    let mut bound_of_names = Bound::of_names();
     for (number, group) in &groups {
         let read_elsewhere = |version: &Read| read_elsewhere(*number, version);
-        let inherited = inherited(*number, &finished, &mut bound);
+        let bound = if group.written.is_empty() { &mut bound_of_names } else { &mut bound };
+        let inherited = inherited(*number, &finished, bound);
         let mut read = read_from_others(group, &written_by_several);
         let adding = split_adding(group, &files, &mut read);
         for (part, added_to) in &adding {
@@ -235,7 +237,7 @@ pub fn steps(observation: &Observation, around: &Surroundings<'_>) -> Outcome {
     }
     made.sort_by_key(|step: &Step| (step.started_at, step.id));
     let Files { environment, metrics, left_out, written_elsewhere, passing_left_out, links, .. } = files;
-    let untold = bound.untold;
+    let untold = bound.untold + bound_of_names.untold;
     Outcome {
         steps: made,
         orders,

@@ -16,7 +16,7 @@ use crate::ops::locate::{digest_at, link_at};
 use crate::ops::restore::RESTORE;
 use crate::ops::run::is_temporary;
 use crate::query::{self, NewestFile, Removers, Write, last_writer};
-use crate::store::{ArtifactNo, PathNo};
+use crate::store::{ArtifactNo, GO_ON, PathNo};
 
 /// What lies at a recorded path now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,14 +206,21 @@ impl Looking<'_> {
         Ok(())
     }
 
-    /// Tells whether another run had written at a path before one did.
+    /// Tells whether something of another run stood at a path before one wrote there.
     fn was_written_before(&self, path: PathNo, write: &Write) -> Result<bool> {
         let own = self.snapshot.run_of(write.step)?;
-        let found = self.snapshot.path_writes_until(path, write.at, |_, step, _| {
-            let is_other = self.snapshot.run_of(step)? != own;
-            Ok(if is_other { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let mut last: Option<i64> = None;
+        let _all = self.snapshot.path_writes_until(path, write.at, |at, step, _| {
+            if self.snapshot.run_of(step)? != own {
+                last = last.max(Some(at));
+            }
+            Ok(GO_ON)
         })?;
-        Ok(found.is_break())
+        let Some(last) = last else { return Ok(false) };
+        let removed = self.snapshot.removals_until(path, write.at, |at, _, _| {
+            Ok(if at >= last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(removed.is_continue())
     }
 
     /// Puts a file that is not there into its list.

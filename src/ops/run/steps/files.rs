@@ -194,9 +194,10 @@ impl Files {
         for (index, read) in read.into_iter().filter(|(index, _)| !scripts.contains(index)) {
             let file = &observation.files[index];
             let Ok(path) = ArtifactPath::within(around.root, &file.path) else { continue };
+            let versions = || read.iter().map(|version| file.versions.get(*version));
             let is_work = path.is_inside()
-                && read.iter().all(|version| file.versions[*version].content.is_some())
-                && read.iter().any(|version| is_filled(&file.versions[*version]))
+                && versions().all(|version| version.is_some_and(|version| version.content.is_some()))
+                && versions().flatten().any(is_filled)
                 && roles::place_of_written(&file.path, around.root, around.home) == Place::Work
                 && !around.streams.contains(&file.path)
                 && !around.rules.ignores(&file.path, false)

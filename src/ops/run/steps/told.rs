@@ -29,6 +29,8 @@ pub(super) struct ReadByOthers {
 const TOLD_MAX: usize = 200_000;
 /// As many more are for each file that was really read.
 const TOLD_OF_EACH: usize = 4;
+/// And as many of what those know that do no more than to give files other names: a script may start a program for each file.
+const TOLD_OF_NAMES: usize = 20_000;
 
 /// How much more may be entered of what steps know from others. A script that has read many files and starts many programs tells all
 /// of it to each of them: files times programs, which neither memory nor the journal has room for.
@@ -42,6 +44,11 @@ impl Bound {
     pub(super) fn of(groups: &BTreeMap<usize, Group>) -> Self {
         let read: usize = groups.values().map(|group| group.learned.len()).sum();
         Bound { left: TOLD_MAX.max(read.saturating_mul(TOLD_OF_EACH)), untold: 0 }
+    }
+
+    /// Likewise for those that write nothing themselves.
+    pub(super) fn of_names() -> Self {
+        Bound { left: TOLD_OF_NAMES, untold: 0 }
     }
 
     /// Returns true where all that those who told a group have read may be entered for it; counts it otherwise.
