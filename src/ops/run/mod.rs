@@ -48,7 +48,7 @@ pub(crate) use left_points::take_left_points;
 use live::Live;
 pub(crate) use metrics::{Form, Point, from_document, not_finite, yaml};
 use name::{check_command_name, default_name};
-pub(crate) use name::{is_telling, program};
+pub(crate) use name::{program, says_what_ran};
 pub use record::Counts;
 use record::{Recorded, Recorder};
 pub use redirected::Redirected;

@@ -59,7 +59,7 @@ pub(crate) fn program(words: &[String]) -> Option<[&str; 2]> {
 }
 
 /// Tells whether the name of a run says what was run: that of an interpreter could be anything.
-pub(crate) fn is_telling(name: &str) -> bool {
+pub(crate) fn says_what_ran(name: &str) -> bool {
     interpreter(name).is_none() && name != "command"
 }
 

@@ -1,15 +1,16 @@
 //! What runs wrote beside files of which a step had read every one: it would read them, too.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 
+use super::Looking;
 use super::asked::Asked;
 use super::files::OnDisk;
 use super::unknown::{SORT_FILES_MIN, Sort, sort_of};
-use super::{Looking, NewInput};
 use crate::error::Result;
 use crate::model::Run;
-use crate::ops::run::is_telling;
-use crate::query::{NewestFile, Write, unique_tail};
+use crate::ops::run::says_what_ran;
+use crate::query::{NewestFile, Write};
 use crate::store::{GO_ON, RunNo, StepNo};
 
 impl Looking<'_> {
@@ -36,13 +37,9 @@ impl Looking<'_> {
             }
         }
         for (number, path) in found.into_iter().filter(|(_, path)| asked.has(path.as_bytes())) {
-            let Some(run) = self.snapshot.run(number)? else { continue };
-            if !self.here.has_run(self.snapshot, number)? {
-                continue;
+            if self.here.has_run(self.snapshot, number)? {
+                self.add_new_input(path, number)?;
             }
-            let run_tail = unique_tail(self.snapshot, run.id)?;
-            self.add_new(number);
-            self.report.new.push(NewInput { path, run_tail, run_id: run.run_id, run_name: run.name });
         }
         Ok(())
     }
@@ -72,7 +69,8 @@ impl Looking<'_> {
         };
         let mut names = HashSet::new();
         for (_, write) in old {
-            names.extend(self.run_of(write.step)?.map(|(_, run)| run.name).filter(|name| is_telling(name)));
+            names
+                .extend(self.run_of(write.step)?.map(|(_, run)| run.name).filter(|name| says_what_ran(name)));
         }
         for (file, write) in &new {
             let Some((writer, Run { name, .. })) = self.run_of(write.step)? else { return Ok(None) };
@@ -91,16 +89,10 @@ impl Looking<'_> {
 
     /// Tells whether a step of a run of this name has read the last version of a file.
     fn was_read_by_one_called(&self, name: &str, file: &NewestFile) -> Result<bool> {
-        let mut steps = Vec::new();
-        let _all = self.snapshot.reads_between(file.last(), i64::MIN, i64::MAX, |_, step| {
-            steps.push(step);
-            Ok(GO_ON)
+        let found = self.snapshot.reads_between(file.last(), i64::MIN, i64::MAX, |_, step| {
+            let is_it = self.run_of(step)?.is_some_and(|(_, run)| run.name == name);
+            Ok(if is_it { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        for step in steps {
-            if self.run_of(step)?.is_some_and(|(_, run)| run.name == name) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(found.is_break())
     }
 }

@@ -48,11 +48,17 @@ impl Looking<'_> {
             }
         }
         for (path, number) in found.into_iter().filter(|(path, _)| asked.has(path.as_bytes())) {
-            let Some(run) = self.snapshot.run(number)? else { continue };
-            let run_tail = unique_tail(self.snapshot, run.id)?;
-            self.add_new(number);
-            self.report.new.push(NewInput { path, run_tail, run_id: run.run_id, run_name: run.name });
+            self.add_new_input(path, number)?;
         }
+        Ok(())
+    }
+
+    /// Lists a file that a run has not taken up.
+    pub(super) fn add_new_input(&mut self, path: ArtifactPath, number: RunNo) -> Result<()> {
+        let Some(run) = self.snapshot.run(number)? else { return Ok(()) };
+        let run_tail = unique_tail(self.snapshot, run.id)?;
+        self.add_new(number);
+        self.report.new.push(NewInput { path, run_tail, run_id: run.run_id, run_name: run.name });
         Ok(())
     }
 
